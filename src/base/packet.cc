@@ -1,0 +1,95 @@
+#include "base/packet.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace wanbond {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kCountMin = 16;
+
+constexpr std::size_t round_up(std::size_t bytes) noexcept {
+  return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+}  // namespace
+
+PacketPool::PacketPool(std::size_t budget_bytes) {
+  const std::array<std::size_t, 3> share{budget_bytes / 4, budget_bytes / 4, budget_bytes / 2};
+  for (std::size_t i = 0; i < classes_.size(); ++i) {
+    SizeClass& c = classes_[i];
+    c.buffer_bytes = round_up(kHeadroomBytes + kClassBytes[i] + kTailroomBytes);
+    c.count = std::max(kCountMin, share[i] / c.buffer_bytes);
+    c.memory.reset(new std::byte[c.count * c.buffer_bytes + kAlignment]);  // pages stay untouched
+    c.free.reserve(c.count);
+    for (std::size_t n = c.count; n > 0; --n) c.free.push_back(static_cast<std::uint32_t>(n - 1));
+  }
+}
+
+PacketPool::~PacketPool() { check(used_count() == 0); }
+
+Packet PacketPool::acquire(std::size_t capacity_bytes) noexcept {
+  check(capacity_bytes <= kPacketBytesMax);
+  Packet packet;
+  for (std::size_t i = 0; i < classes_.size(); ++i) {
+    SizeClass& c = classes_[i];
+    if (kClassBytes[i] < capacity_bytes || c.free.empty()) continue;
+    packet.index_ = c.free.back();
+    c.free.pop_back();
+    const auto start = reinterpret_cast<std::uintptr_t>(c.memory.get());
+    packet.pool_ = this;
+    packet.base_ = c.memory.get() + (round_up(start) - start) + packet.index_ * c.buffer_bytes;
+    packet.offset_ = kHeadroomBytes;
+    packet.room_ = static_cast<std::uint32_t>(c.buffer_bytes);
+    packet.size_class_ = static_cast<std::uint32_t>(i);
+    break;
+  }
+  return packet;
+}
+
+std::size_t PacketPool::used_count() const noexcept {
+  std::size_t used = 0;
+  for (const SizeClass& c : classes_) used += c.count - c.free.size();
+  return used;
+}
+
+void PacketPool::release(std::uint32_t size_class, std::uint32_t index) noexcept {
+  SizeClass& c = classes_[size_class];
+  check(c.free.size() < c.count);
+  c.free.push_back(index);  // never allocates: the capacity was reserved for all
+}
+
+Packet::~Packet() {
+  if (pool_ != nullptr) pool_->release(size_class_, index_);
+}
+
+void Packet::resize(std::size_t size) noexcept {
+  check(size <= size_ + tailroom());
+  size_ = static_cast<std::uint32_t>(size);
+}
+
+void Packet::drop_front(std::size_t count) noexcept {
+  check(count <= size_);
+  offset_ += static_cast<std::uint32_t>(count);
+  size_ -= static_cast<std::uint32_t>(count);
+}
+
+void Packet::grow_front(std::size_t count) noexcept {
+  check(count <= offset_);
+  offset_ -= static_cast<std::uint32_t>(count);
+  size_ += static_cast<std::uint32_t>(count);
+}
+
+void Packet::swap(Packet& other) noexcept {
+  std::swap(pool_, other.pool_);
+  std::swap(base_, other.base_);
+  std::swap(offset_, other.offset_);
+  std::swap(size_, other.size_);
+  std::swap(room_, other.room_);
+  std::swap(index_, other.index_);
+  std::swap(size_class_, other.size_class_);
+}
+
+}  // namespace wanbond

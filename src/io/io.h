@@ -18,6 +18,7 @@
 #include "base/packet.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "base/transmit.h"
 
 namespace wanbond {
 
@@ -40,15 +41,6 @@ struct Completion {
   IpAddress local;     // the address it was sent to
   Packet packet;       // TunPacket: the handler may keep it
   MutableBytes bytes;  // Datagrams: to be opened in place; valid until the next wait()
-};
-
-/// A train for one socket. `local` is the source address, or unspecified for the socket's own.
-struct Transmit {
-  SocketId socket;
-  Endpoint remote;
-  IpAddress local;
-  std::uint8_t tos = 0;
-  Segments segments;
 };
 
 /// Counters of a back end since start.

@@ -1,0 +1,65 @@
+// What a node reports about itself. Values only; the program words them for people.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/ids.h"
+#include "base/time.h"
+
+namespace wanbond {
+
+/// A path's life (protocol 3.1).
+enum class PathState : std::uint8_t { Candidate, Validating, Up, Suspect, Down };
+
+/// "up", as in `show`.
+std::string_view to_string(PathState state) noexcept;
+
+enum class EventKind : std::uint8_t {
+  PeerUp,        // the first usable path; routes to the peer may be set
+  PeerDown,      // no usable path is left
+  KeysChanged,   // a handshake was completed; everything is sent under the new keys
+  PathAdded,     // configured or learned
+  PathState,     // `from` -> `to`
+  PathMoved,     // the peer's address on this path changed and was validated
+  PathSelected,  // all flows of the peer use this path from now on
+  PathRemoved
+};
+
+/// Why it happened.
+enum class Cause : std::uint8_t {
+  None,
+  Start,          // configuration
+  Silence,        // detection time passed without a sign of life
+  PeerSaysDown,   // the peer's BFD session went Down
+  AdminDown,      // by hand, here or there
+  NoAnswer,       // path validation timed out
+  Answered,       // path validation and BFD succeeded
+  SignOfLife,     // a suspect path delivered again
+  PeerRestarted,  // a new boot id
+  PeerClosed,     // the peer said goodbye
+  SendRefused,    // the kernel refuses to send (no route, device gone, not permitted)
+  WanLost,        // the WAN's device or address vanished
+  LessDelay,      // a better path came up or the old one got slow
+  Failover,       // the path in use became unusable
+  Revert,         // the preferred path is usable again
+  KeysExpired,    // no handshake for 180 s
+  DuplicatePath   // another path has the same pair of addresses
+};
+
+/// "no sign of life", as in `wanbond events`.
+std::string_view to_string(Cause cause) noexcept;
+
+/// One state change. Fields that the kind does not need keep their defaults.
+struct Event {
+  Time at{};  // when it was decided
+  EventKind kind{};
+  Cause cause{};
+  PeerId peer;
+  PathId path;
+  wanbond::PathState from{};
+  wanbond::PathState to{};
+  Duration silence{};  // time since the last sign of life on the path
+};
+
+}  // namespace wanbond

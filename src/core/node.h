@@ -1,0 +1,65 @@
+// Node: all sessions of this box and the only entry to the core. A passive object: packets, time
+// and randomness come in; trains, TUN writes, events and the next timeout go out. It makes no
+// system call, so the driver and the simulator run the same code.
+#pragma once
+
+#include <memory>
+
+#include "base/packet.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "core/outbox.h"
+#include "core/settings.h"
+#include "core/status.h"
+
+namespace wanbond {
+
+/// Datagrams of equal size from one sender, as UDP_GRO gives them.
+struct Received {
+  SocketId socket;
+  Endpoint remote;
+  IpAddress local;                  // the address they were sent to
+  std::uint8_t tos = 0;             // outer traffic class
+  std::uint32_t segment_bytes = 0;  // of each datagram; the last may be shorter
+  MutableBytes bytes;               // opened in place; valid until the batch's writes are done
+};
+
+/// `now` never goes back. After any call, read next_timeout() again.
+class Node {
+ public:
+  /// `pool` and `random` outlive the node.
+  Node(NodeSettings settings, PacketPool& pool, Random& random);
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  /// A packet or super packet from the LAN: virtio header (10 bytes), then the inner packet.
+  void on_tun(Time now, Packet packet, Outbox& out) noexcept;
+  /// Datagrams from a WAN.
+  void on_datagrams(Time now, const Received& received, Outbox& out) noexcept;
+  /// The batch is over: what was gathered for the TUN is handed out. Bytes given to
+  /// on_datagrams() must still be valid.
+  void on_batch_end(Time now, Outbox& out) noexcept;
+  /// The kernel refused a train (errno): the path's problem, not the node's.
+  void on_send_failed(Time now, SocketId socket, const Endpoint& remote, int error,
+                      Outbox& out) noexcept;
+  /// The address of PeerSettings::endpoints[index] is known now, or has changed.
+  void on_endpoint(Time now, PeerId peer, std::size_t index, const Endpoint& endpoint,
+                   Outbox& out) noexcept;
+  /// Harmless when called early. To be called only when nothing that arrived before `now` is
+  /// unread (protocol 3.2), so that a busy box does not declare its own paths dead.
+  void on_timer(Time now, WallTime wall, Outbox& out) noexcept;
+  /// Never kNever while a peer is configured; may lie in the past.
+  Time next_timeout() const noexcept;
+
+  /// Says goodbye to all peers; the node must not be used for traffic afterwards.
+  void close(Time now, Outbox& out) noexcept;
+
+  NodeStatus status(Time now) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace wanbond

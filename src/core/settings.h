@@ -1,0 +1,60 @@
+// What a node is told at its start: plain values, already checked by the configuration parser.
+// Host names, devices, users and hooks are the program's matter and are not here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "crypto/key.h"
+
+namespace wanbond {
+
+/// One WAN of this box. Its SocketId is its index in NodeSettings::wans.
+struct WanSettings {
+  std::string name;                // 1 to 16 printable ASCII characters, unique
+  unsigned priority = 1;           // 1 to 255; a lower number is used first
+  bool metered = false;            // slow heartbeats, used only when no other WAN is usable
+  Duration heartbeat = 20ms;       // BFD interval while in use, 10 ms to 10 s
+  unsigned detect_mult = 4;        // BFD detect multiplier, 2 to 25
+  BitRate rate_max{};              // ceiling, 0 = none
+  std::uint16_t mtu_bytes = 1500;  // of the interface: the largest IP packet it sends
+};
+
+/// A path that this node may use: a WAN and the peer's endpoint (index into
+/// PeerSettings::endpoints), or any address the peer calls from.
+struct PathSettings {
+  SocketId wan;
+  std::optional<std::size_t> endpoint;
+};
+
+/// What a peer may be asked for, and may be accepted with.
+enum class CipherPolicy : std::uint8_t { Auto, AesOnly, ChachaOnly };
+
+/// One peer. Its PeerId is its index in NodeSettings::peers.
+struct PeerSettings {
+  std::string name;
+  PublicKey public_key;
+  PresharedKey preshared_key;       // all zeros: none
+  std::vector<Endpoint> endpoints;  // port 0: its host name is not resolved yet
+  std::vector<Prefix> allowed_ips;  // routed to it and accepted from it
+  std::uint32_t metric = 100;       // several peers may hold one prefix: the lowest that is up
+  CipherPolicy cipher = CipherPolicy::Auto;
+  std::vector<PathSettings> paths;  // at most 32 with an endpoint
+};
+
+/// The whole node.
+struct NodeSettings {
+  KeyPair keys;
+  NetKey netkey;
+  std::vector<WanSettings> wans;    // 1 to 32
+  std::vector<PeerSettings> peers;  // at most 4096
+  std::uint16_t tun_mtu_bytes = 1420;
+  Duration rekey_after = 120s;  // shorter only in tests and the demo
+};
+
+}  // namespace wanbond

@@ -1,0 +1,58 @@
+// A picture of a node at one moment, for `show` and the metrics. Made on request; never on the
+// data path.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "core/drop_reason.h"
+#include "core/event.h"
+#include "crypto/aead.h"
+#include "crypto/key.h"
+#include "proto/bfd.h"
+
+namespace wanbond {
+
+struct PathStatus {
+  std::string name;  // "fiber>198.51.100.10:51900"; a learned one "fiber>lte" by the peer's name
+  PathId id;
+  SocketId wan;
+  IpAddress local;  // unspecified until a packet told
+  Endpoint remote;
+  PathState state{};
+  BfdState bfd_state{};
+  bool selected = false;                // the peer's flows use it now
+  bool learned = false;                 // opened by the peer
+  Duration detection_time{};            // 0 while BFD is not Up
+  Duration rtt{}, rtt_min{}, jitter{};  // 0: not measured yet
+  Duration delay_relative{};            // one-way, over the fastest path of the peer
+  std::uint32_t loss_ppm = 0;           // of what we sent, last second or more
+  BitRate rate{};                       // sent and received by the peer, last second
+  std::uint16_t mtu_bytes = 0;
+  std::uint64_t tx_packets = 0, tx_bytes = 0, rx_packets = 0, rx_bytes = 0;
+  std::uint32_t downs = 0;
+  Cause last_down_cause{};
+};
+
+struct PeerStatus {
+  std::string name;
+  PublicKey public_key;
+  bool up = false;
+  bool has_keys = false;
+  Cipher cipher{};
+  Duration handshake_age{};
+  std::uint64_t tx_packets = 0, tx_bytes = 0, rx_packets = 0, rx_bytes = 0;  // inner
+  std::vector<PathStatus> paths;
+};
+
+struct NodeStatus {
+  std::vector<PeerStatus> peers;
+  DropCounters drops;
+  std::uint64_t lost_events = 0;
+};
+
+}  // namespace wanbond

@@ -1,0 +1,67 @@
+// The two ciphers of packets, sealed and opened in place (way of a packet, stations 6 out and 4
+// in). RFC 8439 and NIST SP 800-38D; nonces as Noise encodes its 64-bit counter.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "crypto/key.h"
+
+namespace wanbond {
+
+/// The id is on the wire (HS_RESP) and in the traffic key (protocol 2.1).
+enum class Cipher : std::uint8_t { ChaCha20Poly1305 = 0, Aes256Gcm = 1 };
+
+inline constexpr std::size_t kTagBytes = 16;
+using Tag = std::span<std::byte, kTagBytes>;
+using ConstTag = std::span<const std::byte, kTagBytes>;
+
+/// True when this machine has the instructions AES-256-GCM needs; false before crypto_init().
+bool aes_available() noexcept;
+
+/// The 64-bit Noise counter of a packet: path << 32 | packet number (protocol 2.1).
+constexpr std::uint64_t packet_nonce(PathId path, std::uint32_t number) noexcept {
+  return static_cast<std::uint64_t>(path.value) << 32 | number;
+}
+
+struct AeadBackend;
+
+/// One key, ready for use by any number of packets. Neither copied nor moved: there is one place
+/// to wipe. Keeps no counter: that a nonce is used once is the promise of its owner (SendKey).
+class AeadKey {
+ public:
+  /// `cipher` must be available (aes_available), else the program ends.
+  AeadKey(Cipher cipher, const Key32& key) noexcept;
+  ~AeadKey();
+  AeadKey(const AeadKey&) = delete;
+  AeadKey& operator=(const AeadKey&) = delete;
+
+  Cipher cipher() const noexcept { return cipher_; }
+  /// The library that does the work, for `show` and `version`: "libsodium".
+  std::string_view backend_name() const noexcept;
+
+  /// Encrypts `text` in place and writes the tag over `ad` and ciphertext. `tag` is usually the 16
+  /// bytes behind `text`. A nonce is used once per key.
+  void seal(std::uint64_t nonce, Bytes ad, MutableBytes text, Tag tag) const noexcept;
+  /// Encrypts from `text` to `out`, which holds text.size() + kTagBytes: ciphertext, then tag. The
+  /// two do not overlap.
+  void seal_to(std::uint64_t nonce, Bytes ad, Bytes text, MutableBytes out) const noexcept;
+  /// Checks the tag and decrypts in place. On false `text` is all zeros: one packet, one key, one
+  /// try.
+  [[nodiscard]] bool open(std::uint64_t nonce, Bytes ad, MutableBytes text,
+                          ConstTag tag) const noexcept;
+
+ private:
+  /// An expanded AES key with its GHASH table (libsodium: 512 bytes, 16-aligned).
+  static constexpr std::size_t kContextBytes = 512;
+
+  alignas(64) std::array<std::byte, kContextBytes> context_{};
+  const AeadBackend* backend_;
+  Cipher cipher_;
+};
+
+}  // namespace wanbond

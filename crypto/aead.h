@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/packet.h"
 #include "crypto/key.h"
 
 namespace wanbond {
@@ -16,7 +17,6 @@ namespace wanbond {
 /// The id is on the wire (HS_RESP) and in the traffic key (protocol 2.1).
 enum class Cipher : std::uint8_t { ChaCha20Poly1305 = 0, Aes256Gcm = 1 };
 
-inline constexpr std::size_t kTagBytes = 16;
 using Tag = std::span<std::byte, kTagBytes>;
 using ConstTag = std::span<const std::byte, kTagBytes>;
 

@@ -8,9 +8,6 @@
 
 namespace wanbond {
 
-/// Path ids are 6 bits (protocol 1.1).
-inline constexpr std::size_t kPathCountMax = 64;
-
 /// First packet number that is never sent nor accepted on a path: 2^16 below the wrap, so that no
 /// rounding or batch of numbers can reach it. 180 s at 23.9 Mpps; time comes first.
 inline constexpr std::uint32_t kPacketNumberEnd = 0xffff0000;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 
 namespace wanbond {
@@ -15,7 +16,9 @@ struct StrongId {
 
 /// Index of a peer in the node's configuration.
 using PeerId = StrongId<struct PeerTag, std::uint16_t>;
-/// A path within a session, 0 to 63 (protocol 1.1: the low bits of the connection id).
+/// Paths of one session: 6 bits of the connection id (protocol 1.1), 8 WANs against 8 addresses.
+inline constexpr std::size_t kPathCountMax = 64;
+/// A path within a session, below kPathCountMax.
 using PathId = StrongId<struct PathTag, std::uint8_t>;
 /// Index of a WAN's UDP socket, the same in the core, the I/O and the configuration.
 using SocketId = StrongId<struct SocketTag, std::uint16_t>;

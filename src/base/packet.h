@@ -18,6 +18,8 @@ class Packet;
 /// Room before a fresh packet's first byte: 16 of wire header or 10 of virtio header, and enough
 /// to keep the inner packet on a 64-byte boundary (protocol 1.7).
 inline constexpr std::size_t kHeadroomBytes = 64;
+/// The AEAD tag behind every sealed packet: Poly1305 or GHASH, never cut short.
+inline constexpr std::size_t kTagBytes = 16;
 /// Room that every buffer keeps behind its capacity: the AEAD tag, rounded up.
 inline constexpr std::size_t kTailroomBytes = 64;
 /// Largest content: a 64 KiB super packet with its virtio header.

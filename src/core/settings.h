@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "crypto/handshake_message.h"
 #include "crypto/key.h"
 
 namespace wanbond {
@@ -31,9 +32,6 @@ struct PathSettings {
   SocketId wan;
   std::optional<std::size_t> endpoint;
 };
-
-/// What a peer may be asked for, and may be accepted with.
-enum class CipherPolicy : std::uint8_t { Auto, AesOnly, ChachaOnly };
 
 /// One peer. Its PeerId is its index in NodeSettings::peers.
 struct PeerSettings {

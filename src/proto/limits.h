@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/ids.h"
+#include "base/packet.h"
 #include "base/time.h"
 
 namespace wanbond {
@@ -27,8 +29,6 @@ inline constexpr std::size_t kDataFieldsBytes = 8;
 inline constexpr std::size_t kDataExtensionBytes = 4;
 /// Time stamp and length of the frames: first encrypted bytes of CTRL.
 inline constexpr std::size_t kCtrlFieldsBytes = 4;
-/// Poly1305 or GHASH, never cut short.
-inline constexpr std::size_t kTagBytes = 16;
 /// What DATA adds to an inner packet, without and with the extension; the same as WireGuard's 32.
 inline constexpr std::size_t kDataOverheadBytes = kClearHeaderBytes + kDataFieldsBytes + kTagBytes;
 inline constexpr std::size_t kDataOverheadBytesMax = kDataOverheadBytes + kDataExtensionBytes;
@@ -39,9 +39,8 @@ inline constexpr std::size_t kUdpPayloadBytesMax = 9216;
 
 // ---- Connection ids ---------------------------------------------------------------------------
 
-/// Low bits of a connection id: the path. 64 paths are 8 WANs against 8 addresses.
+/// Low bits of a connection id: the path.
 inline constexpr unsigned kPathBits = 6;
-inline constexpr std::size_t kPathCountMax = std::size_t{1} << kPathBits;
 /// High bits: a random free index in the receiver's array, one per key epoch. 1000 spokes with 3
 /// epochs use 1.1 % of it, so a guess rarely meets a key.
 inline constexpr unsigned kSlotBits = 18;
@@ -87,30 +86,6 @@ inline constexpr Duration kControlRepeatMin = 20ms;
 /// do not look like a new path.
 inline constexpr Duration kPathAbandonHold = 3s;
 
-// ---- Keys and epochs --------------------------------------------------------------------------
-
-/// The initiator starts a new handshake at this age of the keys, less a random part that spreads
-/// a hub's spokes (WireGuard: 120 s).
-inline constexpr Duration kRekeyAfter = 120s;
-inline constexpr Duration kRekeyJitterMax = 10s;
-/// The responder does so itself: the initiator may be gone.
-inline constexpr Duration kRekeyAfterResponder = 150s;
-/// Nothing is sent or accepted under older keys (WireGuard).
-inline constexpr Duration kRejectAfter = 180s;
-/// Both accept the old epoch for so long after the move, for paths with large skew.
-inline constexpr Duration kOldEpochHold = 20s;
-/// All key memory of a peer is erased so long after its last handshake (WireGuard: 3 x reject).
-inline constexpr Duration kKeyErase = 540s;
-/// Packet numbers per key and path: 2^31 is reached in 120 s at 17.9 Mpps, so time comes first.
-inline constexpr std::uint64_t kRekeyAfterPackets = std::uint64_t{1} << 31;
-inline constexpr std::uint64_t kRejectAfterPackets =
-    (std::uint64_t{1} << 32) - (std::uint64_t{1} << 16);
-/// AES blocks per key over all paths (RFC 9001 B.1: 2^35 keeps the advantage below 2^-57).
-inline constexpr std::uint64_t kRekeyAfterBlocks = std::uint64_t{1} << 34;
-inline constexpr std::uint64_t kRejectAfterBlocks = std::uint64_t{1} << 35;
-/// Packets that failed to open per key; DTLS 1.3 stops at 2^36 (RFC 9147 4.5.3).
-inline constexpr std::uint64_t kRekeyAfterForgeries = std::uint64_t{1} << 35;
-
 // ---- Handshake --------------------------------------------------------------------------------
 
 /// Waits before each retry while a path is up, the last one for ever, plus 0 to the jitter.
@@ -133,8 +108,7 @@ inline constexpr Duration kHandshakeCrossingSpan = 5s;
 /// Exchanges that a responder holds per peer before one is confirmed: a replayed old message
 /// cannot push out a live one.
 inline constexpr std::size_t kPendingResponderCountMax = 2;
-/// Cookies: the secret's life, when the responder asks for them, for how long after.
-inline constexpr Duration kCookieSecretLife = 120s;
+/// When the responder asks for a cookie first, and for how long after.
 inline constexpr std::size_t kHandshakeQueueMax = 4096;
 inline constexpr std::size_t kHandshakeLoadMark = 512;
 inline constexpr Duration kHandshakeLoadHold = 1s;
@@ -230,11 +204,8 @@ inline constexpr Duration kBfdActiveWindow = 5s;
 inline constexpr std::uint8_t kBfdDetectMultMax = 25;
 
 static_assert(kDataOverheadBytes == 32 && kCtrlOverheadBytes == 28);
-static_assert(kCidBits == 24);
+static_assert(kCidBits == 24 && kPathCountMax == std::size_t{1} << kPathBits);
 static_assert(kHsRespBytes < kHsInitBytes && kHsCookieBytes < kHsInitBytes);
-static_assert(kRekeyAfter - kRekeyJitterMax > Duration::zero() &&
-              kRekeyAfter < kRekeyAfterResponder && kRekeyAfterResponder < kRejectAfter);
-static_assert(kOldEpochHold < kRejectAfter && kRejectAfter < kKeyErase);
 static_assert(kChallengeSchedule.back() < kValidationTimeout);
 static_assert(kValidationBytes >= kCtrlOverheadBytes + kFrameHeadBytes + kFrameValueBytesMax);
 static_assert(kFeedbackBaseBytes <= kFrameValueBytesMax);

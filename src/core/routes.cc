@@ -1,0 +1,60 @@
+#include "core/routes.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace wanbond {
+
+RouteTable::RouteTable(const std::vector<PeerSettings>& peers) : up_(peers.size(), 0) {
+  for (std::size_t i = 0; i < peers.size(); ++i) {
+    const PeerId peer{static_cast<std::uint16_t>(i)};
+    for (const Prefix& prefix : peers[i].allowed_ips) insert(prefix, {peers[i].metric, peer});
+  }
+}
+
+void RouteTable::insert(const Prefix& prefix, Holder holder) {
+  std::vector<Length>& lengths = prefix.is_v4() ? v4_ : v6_;
+  auto length =
+      std::lower_bound(lengths.begin(), lengths.end(), prefix.length(),
+                       [](const Length& l, unsigned bits) { return l.bits > bits; });
+  if (length == lengths.end() || length->bits != prefix.length())
+    length = lengths.insert(length, Length{prefix.length(), {}});
+  auto entry = std::lower_bound(length->entries.begin(), length->entries.end(), prefix,
+                                [](const Entry& e, const Prefix& p) { return e.prefix < p; });
+  if (entry == length->entries.end() || entry->prefix != prefix)
+    entry = length->entries.insert(entry, Entry{prefix, {}});
+  const auto before = [](const Holder& a, const Holder& b) {
+    return std::tie(a.metric, a.peer) < std::tie(b.metric, b.peer);
+  };
+  entry->holders.insert(
+      std::upper_bound(entry->holders.begin(), entry->holders.end(), holder, before), holder);
+}
+
+const RouteTable::Entry* RouteTable::longest_match(const IpAddress& address) const noexcept {
+  for (const Length& length : address.is_v4() ? v4_ : v6_) {
+    const Prefix wanted(address, length.bits);
+    const auto entry =
+        std::lower_bound(length.entries.begin(), length.entries.end(), wanted,
+                         [](const Entry& e, const Prefix& p) { return e.prefix < p; });
+    if (entry != length.entries.end() && entry->prefix == wanted) return &*entry;
+  }
+  return nullptr;
+}
+
+std::optional<PeerId> RouteTable::find(const IpAddress& destination) const noexcept {
+  const Entry* entry = longest_match(destination);
+  if (entry == nullptr) return {};
+  for (const Holder& holder : entry->holders)
+    if (up_[holder.peer.value] != 0) return holder.peer;
+  return entry->holders.front().peer;
+}
+
+bool RouteTable::allows(PeerId peer, const IpAddress& source) const noexcept {
+  const Entry* entry = longest_match(source);
+  return entry != nullptr && std::any_of(entry->holders.begin(), entry->holders.end(),
+                                         [&](const Holder& h) { return h.peer == peer; });
+}
+
+void RouteTable::set_up(PeerId peer, bool up) noexcept { up_[peer.value] = up ? 1 : 0; }
+
+}  // namespace wanbond

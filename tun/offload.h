@@ -77,8 +77,9 @@ class SuperPacket {
   std::size_t write_segment(std::uint32_t i, Checksum wanted, MutableBytes out) const noexcept;
 
  private:
-  bool fits_gso() noexcept;
   bool fits_checksum() noexcept;
+  bool fits_gso() noexcept;
+  void patch_segment(std::uint32_t i, MutableBytes segment) const noexcept;
 
   Bytes packet_;
   InnerPacket inner_;
@@ -121,7 +122,8 @@ class Coalescer {
     MutableBytes room;  // cut to the packet's own length
     InnerPacket inner;
     Checksum checksum = Checksum::Full;
-    bool mergeable = false;
+    bool may_open = false;  // it can be the first packet of a super packet
+    bool may_join = false;  // it can be a further one
     MutableBytes packet() const noexcept { return room.subspan(kVirtioHeaderBytes); }
   };
   struct Open {
@@ -134,8 +136,10 @@ class Coalescer {
 
   std::optional<Candidate> examine(MutableBytes room, Checksum checksum) const noexcept;
   static bool same_flow(const Candidate& a, const Candidate& b) noexcept;
+  static bool same_addresses(const Candidate& a, const Candidate& b) noexcept;
   static bool may_overtake(const Candidate& candidate, const Candidate& open) noexcept;
   static bool append(Open& open, const Candidate& candidate) noexcept;
+  static bool continues_tcp(const Open& open, const Candidate& candidate) noexcept;
   static void start(Open& open, const Candidate& candidate) noexcept;
   static void finish(Open& open) noexcept;
   static void finish_single(const Candidate& single) noexcept;
@@ -162,7 +166,7 @@ bool Coalescer::push(MutableBytes room, Checksum checksum, Write&& write) noexce
     }
     emit(open, write);
   }
-  if (!candidate->mergeable) {
+  if (!candidate->may_open) {
     finish_single(*candidate);
     const Bytes whole = candidate->room;
     write(std::span<const Bytes>(&whole, 1));

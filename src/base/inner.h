@@ -64,9 +64,9 @@ struct InnerPacket {
 
 /// Reads the headers of the IP packet at the start of `bytes`; bytes behind its total length are
 /// ignored. None if it is not IPv4 or IPv6, is shorter than its header says, or its IP header is
-/// malformed. Checksums are not looked at. A cut TCP or UDP header, or IPv6 extension headers that
-/// are cut or more than eight, do not make it fail: then has_l4() is false and `protocol` names
-/// what stands at l4_offset.
+/// malformed or holds v4-mapped IPv6 addresses. Checksums are not looked at. A cut TCP or UDP
+/// header, or IPv6 extension headers that are cut or more than eight, do not make it fail: then
+/// has_l4() is false and `protocol` names what stands at l4_offset.
 std::optional<InnerPacket> parse_inner(Bytes bytes) noexcept;
 
 /// Adds `bytes` to a running one's complement sum (RFC 1071), which starts at 0. Only the last

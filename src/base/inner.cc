@@ -1,0 +1,159 @@
+#include "base/inner.h"
+
+#include <bit>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace wanbond {
+namespace {
+
+constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kFragment = 44, kAuthentication = 51,
+                       kDestination = 60, kMobility = 135;
+constexpr unsigned kExtensionHeadersMax = 8;  // more than any sane sender makes; bounds the walk
+constexpr std::size_t kFragmentHeaderBytes = 8;
+
+std::uint8_t u8_at(Bytes bytes, std::size_t offset) noexcept {
+  return std::to_integer<std::uint8_t>(bytes[offset]);
+}
+
+std::uint16_t u16_at(Bytes bytes, std::size_t offset) noexcept {
+  return static_cast<std::uint16_t>(u8_at(bytes, offset) << 8 | u8_at(bytes, offset + 1));
+}
+
+InnerPacket::Fragment fragment_of(std::size_t offset, bool more) noexcept {
+  if (offset != 0) return InnerPacket::Fragment::Later;
+  return more ? InnerPacket::Fragment::First : InnerPacket::Fragment::None;
+}
+
+bool parse_ipv4(Bytes bytes, InnerPacket& inner) noexcept {
+  if (bytes.size() < kIpv4HeaderBytes) return false;
+  const std::size_t header_bytes = std::size_t{4} * (u8_at(bytes, 0) & 15);
+  inner.total_bytes = u16_at(bytes, 2);
+  if (header_bytes < kIpv4HeaderBytes || inner.total_bytes < header_bytes) return false;
+  if (bytes.size() < inner.total_bytes) return false;
+  const std::uint16_t fragment = u16_at(bytes, 6);
+  inner.fragment = fragment_of(fragment & 0x1fff, (fragment & 0x2000) != 0);
+  inner.traffic_class = u8_at(bytes, 1);
+  inner.protocol = u8_at(bytes, 9);
+  inner.source = IpAddress::from_bytes(bytes.subspan(12, 4));
+  inner.destination = IpAddress::from_bytes(bytes.subspan(16, 4));
+  inner.l4_offset = static_cast<std::uint16_t>(header_bytes);
+  return true;
+}
+
+// Length of the extension header of type `type` at the start of `rest` (RFC 8200 4, RFC 4302 2.2);
+// 0 if it is another protocol or cut.
+std::size_t extension_bytes(std::uint8_t type, Bytes rest) noexcept {
+  if (rest.size() < 8) return 0;  // every extension header has at least 8 bytes
+  const std::size_t length = u8_at(rest, 1);
+  std::size_t bytes = 0;
+  if (type == kHopByHop || type == kRouting || type == kDestination || type == kMobility)
+    bytes = 8 * length + 8;
+  if (type == kFragment) bytes = kFragmentHeaderBytes;
+  if (type == kAuthentication) bytes = 4 * length + 8;
+  return bytes <= rest.size() ? bytes : 0;
+}
+
+// Moves l4_offset and protocol behind the extension headers of `packet`.
+void walk_extensions(Bytes packet, InnerPacket& inner) noexcept {
+  for (unsigned i = 0; i < kExtensionHeadersMax; ++i) {
+    if (inner.fragment == InnerPacket::Fragment::Later) return;
+    const Bytes rest = packet.subspan(inner.l4_offset);
+    const std::size_t bytes = extension_bytes(inner.protocol, rest);
+    if (bytes == 0) return;
+    if (inner.protocol == kFragment) {
+      const std::uint16_t place = u16_at(rest, 2);
+      inner.fragment = fragment_of(place >> 3, (place & 1) != 0);
+    }
+    inner.protocol = u8_at(rest, 0);
+    inner.l4_offset = static_cast<std::uint16_t>(inner.l4_offset + bytes);
+  }
+}
+
+bool parse_ipv6(Bytes bytes, InnerPacket& inner) noexcept {
+  if (bytes.size() < kIpv6HeaderBytes) return false;
+  inner.total_bytes = static_cast<std::uint32_t>(kIpv6HeaderBytes) + u16_at(bytes, 4);
+  if (bytes.size() < inner.total_bytes) return false;
+  inner.traffic_class = static_cast<std::uint8_t>(u16_at(bytes, 0) >> 4);
+  inner.protocol = u8_at(bytes, 6);
+  inner.source = IpAddress::from_bytes(bytes.subspan(8, 16));
+  inner.destination = IpAddress::from_bytes(bytes.subspan(24, 16));
+  // On the wire these have no meaning (RFC 4291 2.5.5.2), and here they would pass for IPv4.
+  if (inner.source.is_v4() || inner.destination.is_v4()) return false;
+  inner.l4_offset = static_cast<std::uint16_t>(kIpv6HeaderBytes);
+  walk_extensions(bytes.first(inner.total_bytes), inner);
+  return true;
+}
+
+void parse_l4(Bytes packet, InnerPacket& inner) noexcept {
+  if (inner.fragment == InnerPacket::Fragment::Later) return;
+  const Bytes l4 = packet.subspan(inner.l4_offset);
+  std::size_t header_bytes = 0;
+  if (inner.protocol == kProtocolUdp && l4.size() >= kUdpHeaderBytes)
+    header_bytes = kUdpHeaderBytes;
+  if (inner.protocol == kProtocolTcp && l4.size() >= kTcpHeaderBytes) {
+    header_bytes = std::size_t{4} * (u8_at(l4, 12) >> 4);
+    if (header_bytes < kTcpHeaderBytes || header_bytes > l4.size()) return;
+    inner.tcp_flags = u8_at(l4, 13);
+  }
+  if (header_bytes == 0) return;
+  inner.l4_header_bytes = static_cast<std::uint8_t>(header_bytes);
+  inner.source_port = u16_at(l4, 0);
+  inner.destination_port = u16_at(l4, 2);
+}
+
+}  // namespace
+
+std::optional<InnerPacket> parse_inner(Bytes bytes) noexcept {
+  if (bytes.empty()) return {};
+  InnerPacket inner;
+  inner.version = static_cast<std::uint8_t>(u8_at(bytes, 0) >> 4);
+  const bool is_ip = (inner.version == 4 && parse_ipv4(bytes, inner)) ||
+                     (inner.version == 6 && parse_ipv6(bytes, inner));
+  if (!is_ip) return {};
+  parse_l4(bytes.first(inner.total_bytes), inner);
+  return inner;
+}
+
+std::uint64_t checksum_add(std::uint64_t sum, Bytes bytes) noexcept {
+  // 2^16 = 1 modulo 0xffff, so 64-bit words may be added as they are if the carry comes back.
+  while (bytes.size() >= sizeof(std::uint64_t)) {
+    std::uint64_t word;
+    std::memcpy(&word, bytes.data(), sizeof(word));
+    sum += word;
+    sum += sum < word ? 1 : 0;
+    bytes = bytes.subspan(sizeof(word));
+  }
+  std::uint64_t rest = 0;  // an odd last byte is followed by a zero (RFC 1071 1)
+  if (!bytes.empty()) std::memcpy(&rest, bytes.data(), bytes.size());
+  sum += rest;
+  return sum + (sum < rest ? 1 : 0);
+}
+
+std::uint16_t checksum_fold(std::uint64_t sum) noexcept {
+  sum = (sum & 0xffffffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  if constexpr (std::endian::native == std::endian::little)
+    sum = (sum << 8 & 0xff00) | (sum >> 8 & 0xff);
+  return static_cast<std::uint16_t>(sum);
+}
+
+std::uint64_t checksum_pseudo(Bytes addresses, std::uint8_t protocol,
+                              std::uint32_t l4_bytes) noexcept {
+  // Both families' pseudo headers sum up alike: the length's upper half is zero for IPv4.
+  std::array<std::byte, 8> tail;
+  ByteWriter writer(tail);
+  writer.u32_be(l4_bytes);
+  writer.u32_be(protocol);
+  return checksum_add(checksum_add(0, addresses), tail);
+}
+
+Bytes inner_addresses(Bytes packet, const InnerPacket& inner) noexcept {
+  check(inner.version == 4 || inner.version == 6);
+  return inner.version == 4 ? packet.subspan(12, 8) : packet.subspan(8, 32);
+}
+
+}  // namespace wanbond

@@ -245,7 +245,7 @@ class FrameWriter {
   /// Bytes so far, with ts and flen.
   std::size_t size() const noexcept { return used_; }
   /// Fills flen in, pads with zeros up to `plaintext_bytes_min` (at most the whole room) and gives
-  /// the plaintext. May be called once.
+  /// the plaintext. Harmless when repeated.
   MutableBytes finish(std::size_t plaintext_bytes_min = 0) noexcept;
 
  private:

@@ -127,7 +127,7 @@ class BfdSession {
   BfdSession& operator=(BfdSession&&) noexcept = default;
 
   /// A parsed control packet that came on this path (6.8.6). A Your Discriminator that is neither
-  /// 0 nor ours discards it. A changed My Discriminator takes Init and Up to Down.
+  /// 0 nor ours discards it. A changed My Discriminator takes Up to Down.
   [[nodiscard]] std::optional<BfdStateChange> on_control(Time now,
                                                          const BfdControl& received) noexcept;
   /// Any other authenticated, non-replayed packet came on this path. Nothing in strict mode.
@@ -171,8 +171,26 @@ class BfdSession {
   Duration transmit_interval() const noexcept;
 
  private:
-  /// Poll Sequences (6.5). Again: parameters changed while one was running.
-  enum class Poll : std::uint8_t { None, Running, Again };
+  /// Poll Sequences (6.5). Waiting: one is to start at poll_not_before_.
+  enum class Poll : std::uint8_t { None, Waiting, Running };
+  enum class Kind : std::uint8_t { Periodic, Final };
+
+  Duration announced_min_tx() const noexcept;
+  Duration jittered(Duration interval) noexcept;
+  Time detection_deadline() const noexcept;
+  BfdControl content() const noexcept;
+  BfdControl transmit(Time now, Kind kind) noexcept;
+  bool has_poll_due(Time now) const noexcept;
+  void step(BfdState received) noexcept;
+  void set_state(BfdState state, BfdDiag diag) noexcept;
+  void start_poll(Time now) noexcept;
+  void on_final(Time now) noexcept;
+  void end_poll() noexcept;
+  void forget_peer() noexcept;
+  void announce(Time now) noexcept;
+  void rearm() noexcept;
+  void transmit_now(Time now) noexcept;
+  std::optional<BfdStateChange> settle(Time now, BfdState before) noexcept;
 
   Random* random_;
   BfdLiveness liveness_;
@@ -187,6 +205,29 @@ class BfdSession {
   Duration remote_desired_min_tx_{};
   Duration remote_required_min_rx_ = 1us;
   std::uint8_t remote_detect_mult_ = 0;
+
+  // What our packets say, and what is acted on until the Final (6.8.3).
+  Duration announced_min_tx_{};
+  Duration announced_min_rx_{};
+  Duration used_min_tx_{};
+  Duration used_min_rx_{};
+  Poll poll_ = Poll::None;
+  bool poll_again_ = false;  // parameters changed since the running Poll Sequence began
+  Time poll_not_before_{};
+
+  // Receiving.
+  Time last_heard_{};
+  Duration shift_{};
+
+  // Sending.
+  BfdControl last_content_;  // of the last packet, without P and F
+  Time last_transmit_{};
+  Time last_sent_{};  // of other traffic
+  Time next_transmit_{};
+  Time final_due_ = kNever;
+  Duration armed_interval_{};
+  Time immediate_start_{};
+  int immediate_count_ = 0;
 };
 
 }  // namespace wanbond

@@ -5,9 +5,8 @@
 
 namespace wanbond {
 
-void check_failed(const std::source_location& place) noexcept {
-  std::fprintf(stderr, "wanbond: internal error at %s:%u in %s\n", place.file_name(),
-               static_cast<unsigned>(place.line()), place.function_name());
+void check_failed(const char* file, int line, const char* function) noexcept {
+  std::fprintf(stderr, "wanbond: internal error at %s:%d in %s\n", file, line, function);
   std::abort();
 }
 

@@ -54,15 +54,18 @@ class CookieJar {
                          const Endpoint& source) noexcept;
 
  private:
-  struct Secret120 {
+  struct TimedSecret {
     Key32 key;
     Time made;
   };
   void rotate(Time now) noexcept;
+  /// True when `test` holds for the current or the previous cookie of `source`.
+  template <class Test>
+  bool any_cookie(Time now, const Endpoint& source, Test test) noexcept;
 
   Random& random_;
-  std::optional<Secret120> current_;
-  std::optional<Secret120> previous_;
+  std::optional<TimedSecret> current_;
+  std::optional<TimedSecret> previous_;
 };
 
 }  // namespace wanbond

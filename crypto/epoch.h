@@ -43,11 +43,13 @@ class SendKey {
 
 /// One protected datagram, cut up. A relay packet has empty text.
 struct SealedPacket {
-  PathId path;               // < 64
+  std::uint32_t cid = 0;     // as it came: the cid base of the epoch | path
   std::uint32_t number = 0;  // as it came
   Bytes ad;                  // clear bytes, all that the tag also covers
   MutableBytes text;         // opened in place
   ConstTag tag;
+
+  PathId path() const noexcept { return PathId{static_cast<std::uint8_t>(cid % kPathCountMax)}; }
 };
 
 /// Why a packet was refused; Ok is the only good one.

@@ -44,7 +44,7 @@ class InitiatorHandshake {
  private:
   NoiseHandshake noise_;
   PresharedKey psk_;
-  Key32 local_mac1_;
+  GuardKeys local_guard_;
   std::uint16_t cipher_offer_;
   std::uint32_t cid_base_;
   InitMessage message_{};

@@ -18,11 +18,11 @@ inline Bytes label_bytes(std::string_view label) noexcept {
   return std::as_bytes(std::span(label.data(), label.size()));
 }
 
-/// Fills `out` (1 to 64 bytes; libsodium wants at least 8 here, see the .cc) with the BLAKE2b of
-/// the parts one after the other. `key`: empty, or up to 64 bytes.
+/// Fills `out` (1 to 64 bytes: the digest size goes into the hash) with the BLAKE2b of the parts
+/// one after the other. `key`: empty, or up to 64 bytes.
 void blake2b(MutableBytes out, Bytes key, std::initializer_list<Bytes> parts) noexcept;
 
-/// HMAC (RFC 2104) with BLAKE2b-512, block size 128; `key` up to 64 bytes.
-Hash hmac_blake2b(Bytes key, std::initializer_list<Bytes> parts) noexcept;
+/// HMAC (RFC 2104) with BLAKE2b-512, block size 128, over `first || second`; `key` up to 128 bytes.
+Hash hmac_blake2b(Bytes key, Bytes first, Bytes second) noexcept;
 
 }  // namespace wanbond

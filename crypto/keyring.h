@@ -84,9 +84,9 @@ class Keyring {
   /// before.
   void skip_numbers(PathId path, std::uint32_t next) noexcept;
 
-  /// Opens in place: tag first, then window. `cid` is the packet's, whole; it must belong to the
-  /// epoch at `id`.
-  Opened open(Time now, EpochId id, std::uint32_t cid, const SealedPacket& packet) noexcept;
+  /// Opens in place: tag first, then window. `id` is what the node's table holds for the packet's
+  /// cid; NoKey when the epoch there is another one by now.
+  Opened open(Time now, EpochId id, const SealedPacket& packet) noexcept;
   /// Windows of `path` that are allocated from now on hold kNumbersFast.
   void set_fast(PathId path) noexcept;
 
@@ -98,7 +98,8 @@ class Keyring {
   /// When on_timer has something to erase, or rekey_wanted becomes true by age.
   Time next_timeout() const noexcept;
 
-  /// The local cid bases of epochs erased since the last call: their slots are free.
+  /// The local cid bases of epochs erased since the last call: their slots are free. To be called
+  /// after every install, open that promoted, on_timer and erase_all.
   FixedVector<std::uint32_t, 8> take_freed() noexcept;
 
   /// For `show` and for decisions by age; null when there is none.

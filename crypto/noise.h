@@ -27,7 +27,8 @@ class NoiseSymmetric {
   void mix_key_and_hash(Bytes input) noexcept;
   /// EncryptAndHash: `out` holds text.size() + overhead().
   void encrypt(Bytes text, MutableBytes out) noexcept;
-  /// DecryptAndHash: `out` holds sealed.size() - overhead(). On false nothing has changed.
+  /// DecryptAndHash: `out` holds sealed.size() - overhead(). On false the state is
+  /// as before and `out` zeros.
   [[nodiscard]] bool decrypt(Bytes sealed, MutableBytes out) noexcept;
   /// 16 once there is a key, 0 before.
   std::size_t overhead() const noexcept { return key_ ? kTagBytes : 0; }

@@ -1,0 +1,42 @@
+// Lan: the network behind a gateway: where inner packets come from and go to. Traffic knows only
+// Lans, so the same flows run through a tunnel or over bare links.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <utility>
+
+#include "tests/sim/inner_packet.h"
+
+namespace wanbond::sim {
+
+/// Applications listen on (protocol, port); the gateway takes what they send.
+class Lan {
+ public:
+  using Send = std::function<void(ByteString&&)>;
+  using Receive = std::function<void(const ParsedPacket&)>;
+
+  /// Where the default route goes.
+  void connect(Send send) { send_ = std::move(send); }
+  void send(ByteString&& packet) {
+    if (send_) send_(std::move(packet));
+  }
+  void listen(std::uint8_t protocol, std::uint16_t port, Receive receive) {
+    listeners_[{protocol, port}] = std::move(receive);
+  }
+  /// A packet from the gateway. False if it does not parse or its checksums are wrong; one that
+  /// nobody listens for is fine.
+  bool deliver(Bytes packet) const {
+    const auto parsed = parse_packet(packet);
+    if (!parsed) return false;
+    const auto found = listeners_.find({parsed->inner.protocol, parsed->to.port});
+    if (found != listeners_.end()) found->second(*parsed);
+    return true;
+  }
+
+ private:
+  Send send_;
+  std::map<std::pair<std::uint8_t, std::uint16_t>, Receive> listeners_;
+};
+
+}  // namespace wanbond::sim

@@ -28,7 +28,7 @@ inline unsigned slow_sum(Bytes bytes, unsigned sum = 0) {
 
 /// The pseudo header's sum of a packet without IP options and extension headers.
 inline unsigned slow_pseudo(Bytes packet) {
-  const bool v4 = packet[0] >> 4 == std::byte{4};
+  const bool v4 = (packet[0] >> 4) == std::byte{4};
   const std::size_t ip = v4 ? 20 : 40;
   const unsigned tail = static_cast<unsigned>(packet.size() - ip) + be16(packet, v4 ? 8 : 5) % 256;
   const unsigned sum = slow_sum(v4 ? packet.subspan(12, 8) : packet.subspan(8, 32)) + tail;
@@ -37,7 +37,7 @@ inline unsigned slow_pseudo(Bytes packet) {
 
 /// True if the IPv4 header checksum and the TCP or UDP checksum are right.
 inline bool checksums_hold(Bytes packet) {
-  const bool v4 = packet[0] >> 4 == std::byte{4};
+  const bool v4 = (packet[0] >> 4) == std::byte{4};
   if (v4 && slow_sum(packet.first(20)) != 0xffff) return false;
   return slow_sum(packet.subspan(v4 ? 20 : 40), slow_pseudo(packet)) == 0xffff;
 }

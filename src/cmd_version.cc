@@ -1,0 +1,50 @@
+// wanbond version: what this build can do, and what this machine lets it do.
+#include <iostream>
+#include <string>
+
+#include "command.h"
+#include "crypto/aead.h"
+#include "crypto/key.h"
+#include "io/io.h"
+#include "version.h"
+
+namespace wanbond {
+namespace {
+
+constexpr std::size_t kProbePoolBytes = std::size_t{4} << 20;
+
+std::string backend_of(Cipher cipher) {
+  return std::string(AeadKey(cipher, Key32()).backend_name());
+}
+
+/// "io_uring" or why it cannot be used here.
+std::string probe_io(IoChoice choice) {
+  PacketPool pool(kProbePoolBytes);
+  std::string why_not_uring;
+  const auto io = make_io(choice, pool, why_not_uring);
+  if (!io) return "not usable: " + io.error().message;
+  return "usable";
+}
+
+}  // namespace
+
+int run_version(Arguments arguments) {
+  const CommandForm form{"version",
+                         "Prints the version, and the ciphers and I/O back ends that this build "
+                         "and this machine have.",
+                         Operand::None,
+                         {}};
+  const auto line = parse_command_line(form, arguments);
+  if (const int* status = std::get_if<int>(&line)) return *status;
+  std::cout << "wanbond " << kVersion << "\n"
+            << "cipher aes-256-gcm: "
+            << (aes_available() ? backend_of(Cipher::Aes256Gcm)
+                                : "not usable: the processor lacks AES instructions")
+            << "\n"
+            << "cipher chacha20-poly1305: " << backend_of(Cipher::ChaCha20Poly1305) << "\n"
+            << "io io_uring: " << probe_io(IoChoice::Uring) << "\n"
+            << "io epoll: " << probe_io(IoChoice::Epoll) << "\n";
+  return kExitFine;
+}
+
+}  // namespace wanbond

@@ -1,0 +1,181 @@
+#include "plan.h"
+
+#include <algorithm>
+
+#include "crypto/aead.h"
+
+namespace wanbond {
+namespace {
+
+constexpr std::uint32_t kWanMtu = 1500;       // of a device that is not there yet
+constexpr std::uint32_t kOverheadBytes = 80;  // IPv6, UDP, DATA header and tag (protocol 1.7)
+constexpr std::uint32_t kTunMtuMin = 1280;    // RFC 8200 5: Linux drops IPv6 below
+constexpr std::uint32_t kWanMtuMax = 65535;
+
+/// [Wan] sections, or one for each interface with a default route, best first.
+std::vector<WanConfig> wans_of(const Config& config, const Machine& machine) {
+  if (!config.wans.empty()) return config.wans;
+  std::vector<WanConfig> wans;
+  for (const DefaultRoute& route : machine.default_routes) {
+    const bool known = std::any_of(
+        wans.begin(), wans.end(), [&](const WanConfig& wan) { return wan.device == route.device; });
+    if (known || route.device == config.interface.device) continue;
+    WanConfig wan;
+    wan.name = wan.device = route.device;
+    wan.place = config.interface.place;
+    wans.push_back(std::move(wan));
+  }
+  return wans;
+}
+
+WanPlan plan_wan(const Config& config, const WanConfig& wan, const Machine& machine, Plan& plan) {
+  WanPlan result;
+  result.settings = wan.settings;
+  result.settings.name = wan.name;
+  result.source = wan.source;
+  result.gateway = wan.gateway;
+  result.socket.device = wan.device;
+  if (wan.device.empty() && wan.source) result.socket.device = device_of(machine, *wan.source);
+  if (wan.source) result.socket.source = *wan.source;
+  result.socket.port = wan.listen_port.value_or(config.interface.listen_port);
+  result.socket.fwmark = plan.fwmark;
+  const MachineInterface* interface = machine.find(result.socket.device);
+  result.present = interface != nullptr && interface->link.up;
+  const std::uint32_t mtu = interface == nullptr ? kWanMtu : interface->link.mtu;
+  result.settings.mtu_bytes = static_cast<std::uint16_t>(std::min(mtu, kWanMtuMax));
+  if (result.socket.device.empty())
+    plan.warnings.push_back(wan.place.to_string() + ": no interface has the address " +
+                            wan.source->to_string() + "; [Wan " + wan.name + "] waits for it");
+  else if (!result.present)
+    plan.warnings.push_back(wan.place.to_string() + ": device " + result.socket.device +
+                            (interface == nullptr ? " does not exist" : " is down") + "; [Wan " +
+                            wan.name + "] waits for it");
+  return result;
+}
+
+/// Index of the WAN of that name. The configuration's check knows the names of [Wan] sections;
+/// those of interfaces are known only here.
+std::optional<SocketId> find_wan(const Plan& plan, const std::string& name) {
+  for (std::size_t i = 0; i < plan.wans.size(); ++i) {
+    if (plan.wans[i].settings.name == name) return SocketId{static_cast<std::uint16_t>(i)};
+  }
+  return {};
+}
+
+/// Every WAN to every endpoint that its Source can reach, and to wherever the peer calls from.
+std::vector<PathSettings> default_paths(const Plan& plan, const PeerConfig& peer) {
+  std::vector<PathSettings> paths;
+  for (std::size_t w = 0; w < plan.wans.size(); ++w) {
+    const SocketId wan{static_cast<std::uint16_t>(w)};
+    for (std::size_t e = 0; e < peer.endpoints.size(); ++e) {
+      const auto& address = peer.endpoints[e].address;
+      const auto& source = plan.wans[w].source;
+      if (!address || !source || address->is_v4() == source->is_v4()) paths.push_back({wan, e});
+    }
+    paths.push_back({wan, std::nullopt});
+  }
+  return paths;
+}
+
+Result<std::vector<PathSettings>> chosen_paths(const Plan& plan, const PeerConfig& peer) {
+  std::vector<PathSettings> paths;
+  for (const PathText& text : peer.paths) {
+    const auto wan = find_wan(plan, text.wan);
+    if (!wan)
+      return Error{peer.place.to_string() + ": Paths of [Peer " + peer.name +
+                   "]: there is no WAN " + text.wan + "; give it a [Wan " + text.wan + "] section"};
+    PathSettings path{*wan, std::nullopt};
+    for (std::size_t e = 0; text.endpoint && e < peer.endpoints.size(); ++e) {
+      if (peer.endpoints[e].to_string() == text.endpoint->to_string()) path.endpoint = e;
+    }
+    paths.push_back(path);
+  }
+  return paths;
+}
+
+Result<void> plan_peer(const PeerConfig& peer, Plan& plan) {
+  PeerSettings settings;
+  settings.name = peer.name;
+  settings.public_key = peer.public_key;
+  settings.preshared_key = peer.psk;
+  settings.allowed_ips = peer.allowed_ips;
+  settings.metric = peer.metric;
+  settings.cipher = peer.cipher;
+  if (peer.cipher == CipherPolicy::Aes && !aes_available())
+    return Error{peer.place.to_string() + ": Cipher = aes of [Peer " + peer.name +
+                 "] cannot work: the processor lacks AES instructions; take auto or chacha"};
+  const PeerId id{static_cast<std::uint16_t>(plan.node.peers.size())};
+  for (std::size_t e = 0; e < peer.endpoints.size(); ++e) {
+    const EndpointText& text = peer.endpoints[e];
+    settings.endpoints.push_back(text.address ? Endpoint{*text.address, text.port} : Endpoint{});
+    if (!text.address) plan.queries.push_back({id, e, text.host, text.port});
+  }
+  auto paths = peer.paths.empty() ? default_paths(plan, peer) : chosen_paths(plan, peer);
+  if (!paths) return paths.error();
+  settings.paths = std::move(*paths);
+  plan.node.peers.push_back(std::move(settings));
+  return {};
+}
+
+std::uint16_t tun_mtu(const Config& config, const Plan& plan) {
+  if (config.interface.mtu) return static_cast<std::uint16_t>(*config.interface.mtu);
+  std::uint32_t lowest = kWanMtuMax;
+  for (const WanPlan& wan : plan.wans)
+    lowest = std::min<std::uint32_t>(lowest, wan.settings.mtu_bytes);
+  return static_cast<std::uint16_t>(std::max(lowest, kTunMtuMin + kOverheadBytes) - kOverheadBytes);
+}
+
+}  // namespace
+
+const MachineInterface* Machine::find(const std::string& device) const {
+  const auto found = std::find_if(interfaces.begin(), interfaces.end(),
+                                  [&](const MachineInterface& i) { return i.link.name == device; });
+  return found == interfaces.end() ? nullptr : &*found;
+}
+
+Result<Machine> read_machine(Netlink& netlink) {
+  Machine machine;
+  auto links = netlink.links();
+  if (!links) return links.error();
+  for (LinkInfo& link : *links) {
+    // An interface that vanishes in between has no addresses.
+    auto addresses = netlink.addresses(link.name);
+    machine.interfaces.push_back(
+        {std::move(link), addresses ? std::move(*addresses) : std::vector<InterfaceAddress>()});
+  }
+  auto routes = netlink.default_routes();
+  if (!routes) return routes.error();
+  machine.default_routes = std::move(*routes);
+  return machine;
+}
+
+std::string device_of(const Machine& machine, const IpAddress& source) {
+  for (const MachineInterface& interface : machine.interfaces) {
+    for (const InterfaceAddress& own : interface.addresses) {
+      if (own.address == source) return interface.link.name;
+    }
+  }
+  return "";
+}
+
+Result<Plan> make_plan(const Config& config, const Machine& machine) {
+  Plan plan;
+  plan.fwmark = config.interface.fwmark == 0 ? kDefaultMark : config.interface.fwmark;
+  for (const WanConfig& wan : wans_of(config, machine)) {
+    plan.wans.push_back(plan_wan(config, wan, machine, plan));
+    plan.node.wans.push_back(plan.wans.back().settings);
+  }
+  if (plan.wans.empty())
+    return Error{config.file +
+                 ": no [Wan] section, and no interface has a default route; add [Wan NAME] with "
+                 "its Device"};
+  plan.node.keys = config.keys;
+  plan.node.netkey = config.netkey;
+  plan.node.tun_mtu_bytes = tun_mtu(config, plan);
+  for (const PeerConfig& peer : config.peers) {
+    if (const auto done = plan_peer(peer, plan); !done) return done.error();
+  }
+  return plan;
+}
+
+}  // namespace wanbond

@@ -1,0 +1,69 @@
+// main(): picks the subcommand. All else is in the library `program`.
+#include <array>
+#include <cstring>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "command.h"
+#include "crypto/key.h"
+#include "suggest.h"
+
+namespace {
+
+using namespace wanbond;
+
+constexpr std::array kCommands{
+    Command{"run", run_node, "run a node in the foreground"},
+    Command{"check", run_check, "read a configuration and say what would run"},
+    Command{"show", run_show, "state of peers and paths of a running node"},
+    Command{"events", run_events, "its state changes, with their causes"},
+    Command{"genkey", run_genkey, "print a new private key"},
+    Command{"pubkey", run_pubkey, "print the public key of the private key on standard input"},
+    Command{"genpsk", run_genpsk, "print a new preshared key"},
+    Command{"version", run_version, "version, ciphers and I/O back ends"},
+};
+
+void print_usage(std::ostream& out) {
+  out << "Usage: wanbond COMMAND [NAME | -c FILE] [options]\n\n";
+  for (const Command& command : kCommands)
+    out << "  " << command.name << std::string(10 - std::strlen(command.name), ' ') << command.help
+        << "\n";
+  out << "\nNAME stands for /etc/wanbond/NAME.conf. More: wanbond COMMAND --help, man wanbond\n";
+}
+
+int run_command(const std::string& name, Arguments arguments) {
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    if (name == command.name) return command.function(arguments);
+    names.emplace_back(command.name);
+  }
+  complain("there is no command '" + name + "'" + suggest(name, names));
+  return kExitUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) {
+    print_usage(std::cerr);
+    return kExitUsage;
+  }
+  const std::string name = argv[1];
+  if (name == "--help" || name == "-h" || name == "help") {
+    print_usage(std::cout);
+    return kExitFine;
+  }
+  try {
+    if (const auto ready = crypto_init(); !ready) {
+      complain(ready.error().message);
+      return kExitFailed;
+    }
+    const std::vector<const char*> arguments(argv + 2, argv + argc);
+    return run_command(name == "--version" ? "version" : name, arguments);
+  } catch (const std::exception& fault) {
+    complain(std::string("internal error: ") + fault.what());
+    return kExitFailed;
+  }
+}

@@ -194,7 +194,8 @@ std::optional<BfdControl> BfdSession::poll_transmit(Time now) noexcept {
   if (now < next_transmit_) return std::nullopt;
   const bool may_skip = liveness_ == BfdLiveness::AnyPacket && state_ == BfdState::Up &&
                         remote_state_ == BfdState::Up && !has_poll_due(now) &&
-                        content() == last_content_ && armed_interval_ > Duration::zero();
+                        content() == last_content_ && last_sent_ > last_transmit_ &&
+                        armed_interval_ > Duration::zero();
   if (may_skip) {
     const Time due = std::min(last_sent_ + jittered(armed_interval_),
                               last_transmit_ + kBfdSkippedIntervalsMax * armed_interval_);

@@ -1,0 +1,118 @@
+// Ring: the I/O back end on io_uring. Receives are multishot into a ring of provided buffers, sends
+// and TUN writes of a turn go to the kernel in one system call. Sources: io_uring(7), datapath 3.3.
+#pragma once
+
+#include <liburing.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/fixed.h"
+#include "io/io.h"
+#include "io/ring_buffers.h"
+#include "io/socket_table.h"
+#include "io/tun_file.h"
+
+namespace wanbond {
+
+/// An Io over io_uring(7). Made and used by one thread only (IORING_SETUP_SINGLE_ISSUER).
+class Ring final : public Io {
+ public:
+  /// Tries all that is needed (ring, buffer ring, one operation) and says what was refused: needs
+  /// Linux 6.1, and neither kernel.io_uring_disabled nor a seccomp filter against it.
+  static Result<std::unique_ptr<Io>> make(PacketPool& pool);
+  /// Cancels everything and waits for it, so that sockets and TUN can be opened again at once.
+  ~Ring() override;
+
+  const char* name() const noexcept override { return "io_uring"; }
+  Result<void> add_tun(int fd) override;
+  Result<void> add_socket(SocketId id, int fd) override;
+  void remove_socket(SocketId id) noexcept override;
+  Result<void> watch(int fd, int token) override;
+  void unwatch(int token) noexcept override;
+  bool transmit(Transmit&& train) noexcept override;
+  bool write_tun(std::span<const Bytes> parts) noexcept override;
+  void wait(Time deadline) noexcept override;
+  std::span<Completion> reap() noexcept override;
+  bool drained() const noexcept override { return drained_; }
+  const IoCounters& counters() const noexcept override { return counters_; }
+
+ private:
+  static constexpr std::size_t kBatch = 64;        // completions of one reap()
+  static constexpr std::size_t kSlots = 512;       // trains given to the kernel and not yet done
+  static constexpr std::size_t kVectors = 4096;    // parts of all TUN writes of one submission
+  static constexpr std::size_t kTunReadsMax = 32;  // TUN packets of one reap()
+  static constexpr std::size_t kWatches = 64;
+  enum class Op : std::uint8_t { Probe, TunRead, TunWrite, Receive, Send, Watch };
+  /// How TUN writes go out: by the ring where the device takes IOCB_NOWAIT (Linux 6.4), so that
+  /// they are done when submit returns; else by writev(2).
+  enum class TunWrites : std::uint8_t { Submitted, Direct };
+  struct SendSlot {
+    Transmit train;
+    SendMessage message;
+    int error = 0;  // refused before the ring saw it; a NOP brings the news
+  };
+  struct WatchPlace {
+    int fd = -1;
+    int token = 0;
+    std::uint32_t generation = 0;
+    bool armed = false;
+  };
+
+  explicit Ring(PacketPool& pool);
+  Result<void> set_up();
+  Result<void> probe();
+
+  /// A free submission entry; nullptr when the kernel takes none. prep it, then tag() it.
+  io_uring_sqe* entry() noexcept;
+  /// Says what the entry's completions are about, and books it as in flight.
+  void tag(io_uring_sqe& sqe, Op op, std::uint32_t generation, std::size_t index) noexcept;
+  /// Hands over what is queued; true when nothing is left.
+  bool submit() noexcept;
+  /// Cancels every request on `fd` and runs until none is left.
+  void cancel(int fd) noexcept;
+  void arm_tun() noexcept;
+  void arm_receives() noexcept;
+  void arm_watches() noexcept;
+
+  /// Takes what needs no report from the front of the completion queue (sends that went well).
+  void take_quiet() noexcept;
+  bool is_quiet(const io_uring_cqe& cqe) const noexcept;
+  /// True for the last completion of its request.
+  static bool is_last(const io_uring_cqe& cqe) noexcept;
+  /// Sleeps until there is a completion or `deadline`; false when the kernel refuses to.
+  bool sleep(Time deadline) noexcept;
+  /// Turns one completion into entries of batch_, none or one; TUN reads may make more.
+  void handle(const io_uring_cqe& cqe) noexcept;
+  void on_tun_read(int result) noexcept;
+  void on_tun_failed(int error) noexcept;
+  void on_receive(const io_uring_cqe& cqe, std::uint32_t generation, std::size_t index) noexcept;
+  void on_send(int result, std::size_t index) noexcept;
+  void on_watch(int result, std::uint32_t generation, std::size_t index) noexcept;
+  /// Has all been taken that arrived on the sockets until now?
+  bool all_read() noexcept;
+
+  io_uring ring_{};
+  bool ring_open_ = false;
+  RingBuffers buffers_;
+  TunReader reader_;
+  int tun_ = -1;
+  bool tun_reading_ = false;  // a READ is in flight
+  TunWrites tun_writes_ = TunWrites::Direct;
+  SocketTable sockets_;
+  std::array<WatchPlace, kWatches> watches_{};
+  std::unique_ptr<SendSlot[]> slots_;
+  std::vector<std::uint16_t> free_slots_;
+  std::unique_ptr<iovec[]> vectors_;
+  std::size_t vectors_used_ = 0;
+  std::size_t in_flight_ = 0;  // requests whose last completion is still to come
+  msghdr receive_shape_{};     // how much room a receive leaves for name and control
+  FixedVector<Completion, kBatch> batch_;
+  bool drained_ = true;
+  IoCounters counters_;
+};
+
+}  // namespace wanbond

@@ -64,4 +64,19 @@ class AeadKey {
   Cipher cipher_;
 };
 
+/// XChaCha20-Poly1305 for the rare message whose nonce is random (HS_COOKIE): one key, nonce and
+/// associated data, used for one text.
+struct XChaCha {
+  static constexpr std::size_t kNonceBytes = 24;
+
+  const Key32& key;
+  std::span<const std::byte, kNonceBytes> nonce;
+  Bytes ad;
+
+  /// `out` holds text.size() + kTagBytes and does not overlap `text`.
+  void seal(Bytes text, MutableBytes out) const noexcept;
+  /// `out` holds sealed.size() - kTagBytes and does not overlap `sealed`; zeros on false.
+  [[nodiscard]] bool open(Bytes sealed, MutableBytes out) const noexcept;
+};
+
 }  // namespace wanbond

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "base/check.h"
 #include "crypto/aead_backend.h"
 
 namespace wanbond {
@@ -70,6 +71,21 @@ const AeadBackend* sodium_aead(Cipher cipher) noexcept {
       return crypto_aead_aes256gcm_is_available() != 0 ? &kAes : nullptr;
   }
   return nullptr;
+}
+
+void XChaCha::seal(Bytes text, MutableBytes out) const noexcept {
+  check(out.size() == text.size() + kTagBytes);
+  crypto_aead_xchacha20poly1305_ietf_encrypt(raw(out.data()), nullptr, raw(text.data()),
+                                             text.size(), raw(ad.data()), ad.size(), nullptr,
+                                             raw(nonce.data()), raw(key.bytes().data()));
+}
+
+bool XChaCha::open(Bytes sealed, MutableBytes out) const noexcept {
+  if (sealed.size() < kTagBytes) return false;
+  check(out.size() == sealed.size() - kTagBytes);
+  return crypto_aead_xchacha20poly1305_ietf_decrypt(
+             raw(out.data()), nullptr, nullptr, raw(sealed.data()), sealed.size(), raw(ad.data()),
+             ad.size(), raw(nonce.data()), raw(key.bytes().data())) == 0;
 }
 
 }  // namespace wanbond

@@ -1,7 +1,5 @@
 #include "crypto/cookie.h"
 
-#include <sodium.h>
-
 #include "base/check.h"
 #include "crypto/hash.h"
 #include "crypto/limits.h"
@@ -12,15 +10,8 @@ namespace {
 constexpr std::size_t kMacsBytes = 2 * kMacBytes;
 /// HS_COOKIE: nonce and sealed cookie (protocol 1.4).
 constexpr std::size_t kNonceAt = 8;
-constexpr std::size_t kNonceBytes = 24;
-constexpr std::size_t kSealedAt = kNonceAt + kNonceBytes;
-static_assert(kNonceBytes == crypto_aead_xchacha20poly1305_ietf_NPUBBYTES);
+constexpr std::size_t kSealedAt = kNonceAt + XChaCha::kNonceBytes;
 static_assert(kSealedAt + sizeof(Cookie) + kTagBytes == kCookieReplyBytes);
-
-unsigned char* raw(std::byte* bytes) noexcept { return reinterpret_cast<unsigned char*>(bytes); }
-const unsigned char* raw(const std::byte* bytes) noexcept {
-  return reinterpret_cast<const unsigned char*>(bytes);
-}
 
 bool has_macs(Bytes message) noexcept {
   return message.size() == kInitBytes || message.size() == kRespBytes;
@@ -75,12 +66,10 @@ std::optional<Cookie> open_cookie_reply(Bytes reply,
                                         std::span<const std::byte, kMacBytes> sent_mac1,
                                         const GuardKeys& responder) noexcept {
   if (!is_well_formed_cookie_reply(reply)) return std::nullopt;
+  const XChaCha cipher{responder.cookie, reply.subspan<kNonceAt, XChaCha::kNonceBytes>(),
+                       sent_mac1};
   Cookie cookie;
-  if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-          raw(cookie.data()), nullptr, nullptr, raw(reply.data()) + kSealedAt,
-          reply.size() - kSealedAt, raw(sent_mac1.data()), sent_mac1.size(),
-          raw(reply.data()) + kNonceAt, raw(responder.cookie.bytes().data())) != 0)
-    return std::nullopt;
+  if (!cipher.open(reply.subspan(kSealedAt), cookie)) return std::nullopt;
   return cookie;
 }
 
@@ -125,11 +114,12 @@ CookieReply CookieJar::make_reply(Time now, const GuardKeys& local, Bytes messag
   writer.u8(kHandshakeVersion);
   writer.u16(0);
   writer.u32(first_cid_base(message));
-  random_.fill(writer.reserve(kNonceBytes));
-  const Bytes mac1 = message.last(kMacsBytes).first(kMacBytes);
-  crypto_aead_xchacha20poly1305_ietf_encrypt(
-      raw(reply.data()) + kSealedAt, nullptr, raw(cookie.data()), cookie.size(), raw(mac1.data()),
-      mac1.size(), nullptr, raw(reply.data()) + kNonceAt, raw(local.cookie.bytes().data()));
+  const MutableBytes nonce = writer.reserve(XChaCha::kNonceBytes);
+  random_.fill(nonce);
+  const XChaCha cipher{local.cookie, nonce.first<XChaCha::kNonceBytes>(),
+                       message.last(kMacsBytes).first(kMacBytes)};
+  cipher.seal(cookie, writer.reserve(sizeof(Cookie) + kTagBytes));
+  check(writer.ok() && writer.remaining() == 0);
   return reply;
 }
 

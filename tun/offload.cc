@@ -165,7 +165,7 @@ std::optional<SuperPacket> SuperPacket::parse(Bytes read) noexcept {
 bool SuperPacket::fits_checksum() noexcept {
   if ((virtio_.flags & kVirtioNeedsChecksum) == 0) return true;
   const std::size_t end = std::size_t{virtio_.csum_start} + virtio_.csum_offset + 2;
-  if (end > packet_.size()) return false;
+  if (virtio_.csum_start < inner_.l4_offset || end > packet_.size()) return false;
   const bool usual = is_plain(packet_, inner_) && virtio_.csum_start == inner_.l4_offset &&
                      virtio_.csum_offset == checksum_offset(inner_);
   checksum_ = usual ? Checksum::Partial : Checksum::Full;

@@ -86,7 +86,7 @@ inline Buffer make_packet(const PacketPlan& plan, Checksum checksum) {
     w.u16_be(static_cast<std::uint16_t>(l4_bytes));
     w.u8(plan.protocol);
     w.u8(plan.hop_limit);
-    for (const std::uint64_t low : {1, 2}) {
+    for (const std::uint64_t low : {1u, 2u}) {
       w.u64_be(0x20010db800000000);
       w.u64_be(low);
     }

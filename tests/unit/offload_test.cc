@@ -253,6 +253,12 @@ TEST_SUITE("offload") {
       CHECK_FALSE(SuperPacket::parse(Bytes(good).first(size)));
     const Buffer fragment = super_packet({.payload_bytes = 300, .fragment = 0x2000}, 100);
     CHECK_FALSE(SuperPacket::parse(fragment));
+    Buffer lone = super_packet({}, 0);
+    for (const std::uint16_t start : std::array<std::uint16_t, 2>{19, 20}) {
+      VirtioHeader{.flags = kVirtioNeedsChecksum, .csum_start = start}.write(
+          MutableBytes(lone).first<kVirtioHeaderBytes>());
+      CHECK(SuperPacket::parse(lone).has_value() == (start == 20));
+    }
     // The checksum field's last byte may be the packet's last byte, not one more.
     Buffer edge = super_packet({.payload_bytes = 0}, 0);
     for (const std::uint16_t start : std::array<std::uint16_t, 2>{38, 39}) {

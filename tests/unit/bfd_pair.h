@@ -10,27 +10,11 @@
 #include <vector>
 
 #include "proto/bfd.h"
+#include "tests/sim/seeded_random.h"
 
 namespace wanbond::test {
 
-/// Repeatable randomness (SplitMix64).
-class SeededRandom : public Random {
- public:
-  explicit SeededRandom(std::uint64_t seed) : state_(seed) {}
-  void fill(MutableBytes out) noexcept override {
-    for (std::byte& byte : out) byte = static_cast<std::byte>(next() & 0xff);
-  }
-
- private:
-  std::uint64_t next() noexcept {
-    state_ += 0x9e3779b97f4a7c15;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-  std::uint64_t state_;
-};
+using sim::SeededRandom;
 
 /// What one end of the pair saw and did.
 struct PairEnd {

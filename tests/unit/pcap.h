@@ -36,12 +36,10 @@ struct UdpPacket {
   Bytes payload;
 };
 
-namespace pcap_detail {
-
 /// Integers of the file's own byte order.
-class Reader {
+class PcapReader {
  public:
-  Reader(Bytes bytes, bool big_endian) : in_(bytes), big_endian_(big_endian) {}
+  PcapReader(Bytes bytes, bool big_endian) : in_(bytes), big_endian_(big_endian) {}
   std::uint32_t u32() { return big_endian_ ? in_.u32_be() : in_.u32(); }
   Bytes take(std::size_t count) { return in_.take(count); }
   void skip(std::size_t count) { in_.skip(count); }
@@ -53,10 +51,9 @@ class Reader {
   bool big_endian_;
 };
 
-inline constexpr std::uint32_t kMicroseconds = 0xa1b2c3d4;
-inline constexpr std::uint32_t kNanoseconds = 0xa1b23c4d;
-
-}  // namespace pcap_detail
+/// Magic numbers; they tell the byte order as well.
+inline constexpr std::uint32_t kPcapMicroseconds = 0xa1b2c3d4;
+inline constexpr std::uint32_t kPcapNanoseconds = 0xa1b23c4d;
 
 /// None when the file is absent; an empty capture when it is no pcap.
 inline std::optional<Pcap> read_pcap(const std::string& file_name) {
@@ -69,15 +66,14 @@ inline std::optional<Pcap> read_pcap(const std::string& file_name) {
   ByteReader magic_in(bytes);
   const std::uint32_t magic = magic_in.u32();
   const std::uint32_t swapped = ByteReader(bytes).u32_be();
-  const bool big_endian =
-      swapped == pcap_detail::kMicroseconds || swapped == pcap_detail::kNanoseconds;
+  const bool big_endian = swapped == kPcapMicroseconds || swapped == kPcapNanoseconds;
   const std::uint32_t native = big_endian ? swapped : magic;
-  if (native != pcap_detail::kMicroseconds && native != pcap_detail::kNanoseconds) return capture;
+  if (native != kPcapMicroseconds && native != kPcapNanoseconds) return capture;
 
-  pcap_detail::Reader in(bytes, big_endian);
+  PcapReader in(bytes, big_endian);
   in.skip(20);
   capture.link_type = in.u32() & 0xffff;
-  const Duration tick = native == pcap_detail::kMicroseconds ? Duration(1us) : Duration(1ns);
+  const Duration tick = native == kPcapMicroseconds ? Duration(1us) : Duration(1ns);
   while (in.remaining() > 0) {
     PcapPacket packet;
     const std::uint32_t seconds = in.u32();

@@ -27,7 +27,7 @@ ZONES = [
     (r'src/io/', 'io'),
     (r'tun/device', 'device'),
     (r'tun/', 'offload'),
-    (r'src/lab/link_model', 'model'),
+    (r'src/lab/link_(model|settings)', 'model'),
     (r'src/(config|show|log)[^/]*$', 'words'),
     (r'src/', 'program'),
     (r'tests/sim/', 'sim'),
@@ -47,12 +47,12 @@ OURS = {
     'words': ['.'],
     'program': ['.'],
     'sim': ['base/', 'crypto/', 'proto/', 'sched/', 'core/', 'tun/(?!device)', 'tests/sim/',
-            'lab/link_model\\.h'],
+            'lab/link_(model|settings)\\.h'],
     'tests': ['.'],
 }
 SELF = {'base': 'base/', 'crypto': 'crypto/', 'proto': 'proto/', 'sched': 'sched/',
         'core': 'core/', 'io': 'io/', 'device': 'tun/device', 'offload': 'tun/(?!device)',
-        'model': 'lab/link_model'}
+        'model': 'lab/link_(model|settings)'}
 PURE = {'base', 'crypto', 'proto', 'sched', 'core', 'offload', 'model'}
 
 # Library: header pattern, the files that may include it.

@@ -1,23 +1,12 @@
 #include "lab/console.h"
 
-#include <algorithm>
 #include <concepts>
 
 #include "lab/link_text.h"
+#include "lab/words.h"
 
 namespace wanbond {
 namespace {
-
-std::vector<std::string_view> split(std::string_view line) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  std::vector<std::string_view> words;
-  for (std::size_t begin = line.find_first_not_of(kBlank); begin != std::string_view::npos;) {
-    const std::size_t end = std::min(line.find_first_of(kBlank, begin), line.size());
-    words.push_back(line.substr(begin, end - begin));
-    begin = line.find_first_not_of(kBlank, end);
-  }
-  return words;
-}
 
 std::string ok(Time at) { return "ok " + std::to_string(at.time_since_epoch().count()); }
 
@@ -64,7 +53,7 @@ std::string direction_stats(const Emulator& emulator, std::size_t link, LinkDire
 }  // namespace
 
 std::string Console::execute(std::string_view line) {
-  const auto words = split(line);
+  const auto words = split_words(line);
   if (words.size() == 1 && words[0] == "stats") return stats();
   if (words.size() == 2 && words[0] == "show") return show(words);
   const auto changed = change(words);
@@ -124,27 +113,6 @@ std::string Console::stats() const {
     json += both_directions([&](LinkDirection d) { return direction_stats(emulator_, i, d); });
   }
   return ok(monotonic_now()) + " {" + json + "}";
-}
-
-Result<std::vector<ScriptStep>> parse_script(std::string_view text) {
-  std::vector<ScriptStep> steps;
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    const auto words = split(line);
-    if (words.empty() || words[0].starts_with('#')) continue;
-    const std::string place = "line " + std::to_string(number) + ": ";
-    if (words[0] != "at" || words.size() < 3)
-      return Error{place + "a step is written as in 'at 10s cut fiber'"};
-    const auto at = parse_duration(words[1]);
-    if (!at) return Error{place + at.error().message};
-    const auto offset = static_cast<std::size_t>(words[2].data() - line.data());
-    steps.push_back({*at, std::string(line.substr(offset))});
-  }
-  std::stable_sort(steps.begin(), steps.end(),
-                   [](const ScriptStep& x, const ScriptStep& y) { return x.at < y.at; });
-  return steps;
 }
 
 }  // namespace wanbond

@@ -45,14 +45,4 @@ class Console {
   OnEvent on_event_;
 };
 
-/// A command and when to give it, counted from the start.
-struct ScriptStep {
-  Duration at{};
-  std::string command;
-};
-
-/// Lines "at 10s cut fiber"; empty lines and lines that begin with # are skipped. In order of
-/// time. The error names the line's number.
-Result<std::vector<ScriptStep>> parse_script(std::string_view text);
-
 }  // namespace wanbond

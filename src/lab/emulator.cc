@@ -36,13 +36,6 @@ std::size_t largest_mtu(const std::vector<EmulatedLink>& links) noexcept {
 
 }  // namespace
 
-struct Emulator::Lane {
-  Fd in;         // the device that packets come from; the other lane of the link writes to it
-  int out = -1;  // the far device, owned by the other lane
-  LinkModel model;
-  EmulatorCounters counters{};
-};
-
 Time monotonic_now() noexcept {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -62,8 +55,6 @@ Emulator::Emulator(std::vector<EmulatedLink> links, std::uint32_t packets_max,
   readable_.reserve(kEventsMax);
   ready_.reserve(kEventsMax);
 }
-Emulator::Emulator(Emulator&&) noexcept = default;
-Emulator::~Emulator() = default;
 
 Result<Emulator> Emulator::open(std::vector<EmulatedLink> links, std::uint64_t seed,
                                 std::uint32_t packets_max) {

@@ -58,9 +58,9 @@ class Emulator {
   static Result<Emulator> open(std::vector<EmulatedLink> links, std::uint64_t seed,
                                std::uint32_t packets_max = 65536);
 
-  Emulator(Emulator&&) noexcept;
+  Emulator(Emulator&&) noexcept = default;
   Emulator& operator=(Emulator&&) = delete;
-  ~Emulator();
+  ~Emulator() = default;
 
   /// Adds a descriptor to wait for; turn() names it while it is readable.
   Result<void> watch(int fd);
@@ -83,7 +83,12 @@ class Emulator {
   const EmulatorCounters& counters(std::size_t index, LinkDirection direction) const noexcept;
 
  private:
-  struct Lane;  // one direction
+  struct Lane {    // one direction
+    Fd in;         // the device that packets come from; the other lane of the link writes to it
+    int out = -1;  // the far device, owned by the other lane
+    LinkModel model;
+    EmulatorCounters counters{};
+  };
   Emulator(std::vector<EmulatedLink> links, std::uint32_t packets_max, std::size_t slot_bytes);
 
   Result<void> open_devices(std::uint64_t seed);

@@ -118,7 +118,6 @@ std::optional<BfdStateChange> BfdSession::on_control(Time now,
   const BfdState before = state_;
   const bool restarted =
       your_discriminator_ != 0 && received.my_discriminator != your_discriminator_;
-  if (restarted) end_poll();
   your_discriminator_ = received.my_discriminator;
   remote_state_ = received.state;
   remote_desired_min_tx_ = received.desired_min_tx;

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstddef>
-#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -49,8 +48,8 @@ class FixedVector {
   T* end() noexcept { return items_.data() + size_; }
   const T* begin() const noexcept { return items_.data(); }
   const T* end() const noexcept { return items_.data() + size_; }
-  operator std::span<T>() noexcept { return {items_.data(), size_}; }
-  operator std::span<const T>() const noexcept { return {items_.data(), size_}; }
+  T* data() noexcept { return items_.data(); }
+  const T* data() const noexcept { return items_.data(); }
 
  private:
   std::array<T, kCapacity> items_{};

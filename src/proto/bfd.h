@@ -152,6 +152,10 @@ class BfdSession {
   [[nodiscard]] std::optional<BfdStateChange> restart(
       Time now, BfdDiag diag = BfdDiag::NeighborSignaledDown) noexcept;
 
+  /// The peer is reachable again: the next packet is due now, within the bound on immediate ones,
+  /// and not at the end of the slow interval.
+  void hasten(Time now) noexcept { transmit_now(now); }
+
   /// The packet due now, if any; call until none.
   [[nodiscard]] std::optional<BfdControl> poll_transmit(Time now) noexcept;
   /// When to call on_timer() and poll_transmit() again: at once, later, or kNever.

@@ -23,8 +23,8 @@ enum class Usability : std::uint8_t {
 struct PathView {
   PathId id;
   Usability usability{};
-  unsigned rank = 0;    // lower is preferred whatever the delay: priority, metered paths last
-  Duration delay{};     // without our own queue
+  unsigned rank = 0;  // lower is preferred whatever the delay: priority, metered paths last
+  Duration delay{};   // without our own queue
 };
 
 enum class MoveReason : std::uint8_t { First, Failover, Revert, LessDelay };

@@ -13,8 +13,8 @@ namespace wanbond {
 enum class PathLoad : std::uint8_t { Light, Heavy };
 
 /// RFC 6298 section 2 with alpha 1/8 and beta 1/4, and a minimum over two buckets (scheduling 5.3,
-/// D0). A bucket lasts 10 s under light load, so the floor follows a route change within 20 s; under
-/// heavy load it lasts 60 s, so a standing queue of our own does not pass for a longer path.
+/// D0). A bucket lasts 10 s under light load, so the floor follows a route change within 20 s;
+/// under heavy load it lasts 60 s, so a standing queue of our own does not pass for a longer path.
 class RttEstimator {
  public:
   /// One measurement; anything not positive is ignored.

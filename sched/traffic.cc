@@ -1,0 +1,68 @@
+#include "sched/traffic.h"
+
+#include <algorithm>
+
+#include "base/sequence.h"
+
+namespace wanbond {
+namespace {
+
+constexpr Duration kWindow = 1s;
+constexpr std::uint32_t kLossPacketsMin = 20;  // fewer say nothing: heartbeats of an idle path
+constexpr Duration kStampUnitTime{std::int64_t{1} << 15};
+
+}  // namespace
+
+void ReceiveAccount::on_packet(std::uint8_t epoch, std::uint32_t number,
+                               std::uint32_t bytes) noexcept {
+  if (epoch != epoch_ || packets_ == 0) {
+    epoch_ = epoch;
+    largest_ = number;
+    packets_ = bytes_ = 0;
+    late_ = 0;
+  }
+  ++packets_;
+  bytes_ += bytes;
+  if (number < largest_) ++late_;
+  largest_ = std::max(largest_, number);
+}
+
+void ReceiveAccount::on_stamp(Time now, std::uint16_t stamp, std::uint16_t arrival) noexcept {
+  const auto delay = static_cast<std::uint16_t>(arrival - stamp);
+  if (!stamped_) {
+    delay_stamp_ = last_delay_ = delay;
+    stamped_ = true;
+  }
+  const std::int32_t step = stamp_distance(delay, last_delay_);
+  const Duration deviation = kStampUnitTime * (step < 0 ? -step : step);
+  jitter_ += (deviation - jitter_) / 16;
+  delay_stamp_ = static_cast<std::uint16_t>(delay_stamp_ + stamp_distance(delay, delay_stamp_) / 8);
+  last_delay_ = delay;
+  newest_stamp_ = stamp;
+  newest_arrival_ = arrival;
+  newest_at_ = now;
+}
+
+void SendAccount::on_report(Time now, const Report& report) noexcept {
+  // Within one epoch both counts only grow; a report that overtook an older one, or the first of a
+  // new epoch, shows by going back. Either way the next window starts here.
+  const bool went_back = report.packets < base_.packets || report.largest < base_.largest;
+  if (!has_base_ || went_back) {
+    has_base_ = true;
+    base_ = report;
+    base_at_ = now;
+    return;
+  }
+  const Duration span = now - base_at_;
+  if (span < kWindow) return;
+  const std::uint32_t sent = report.largest - base_.largest;
+  const std::uint32_t arrived = std::min(report.packets - base_.packets, sent);
+  if (sent >= kLossPacketsMin)
+    loss_ppm_ = static_cast<std::uint32_t>(std::uint64_t{sent - arrived} * 1'000'000 / sent);
+  const auto bits = std::uint64_t{report.bytes - base_.bytes} * 8;
+  rate_ = BitRate{bits * 1'000 / static_cast<std::uint64_t>(span / 1ms)};
+  base_ = report;
+  base_at_ = now;
+}
+
+}  // namespace wanbond

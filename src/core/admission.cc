@@ -37,8 +37,8 @@ Admission::Admission(Random& random)
 
 bool Admission::source_allowed(Time now, const IpAddress& source) noexcept {
   ByteReader reader(source.mapped());
-  std::uint64_t hash = mix(seed_ ^ reader.u64());          // an IPv6 /64 ...
-  if (source.is_v4()) hash = mix(hash ^ reader.u64());     // ... or the whole IPv4 address
+  std::uint64_t hash = mix(seed_ ^ reader.u64());       // an IPv6 /64 ...
+  if (source.is_v4()) hash = mix(hash ^ reader.u64());  // ... or the whole IPv4 address
   return sources_[hash % kSourceBuckets].take(now);
 }
 

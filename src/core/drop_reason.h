@@ -15,6 +15,7 @@ enum class DropReason : std::uint8_t {
   BadMac,             // handshake message without a right mac1 or mac2
   RateLimited,        // handshake message over a limit, or the handshake queue is full
   UnknownPeer,        // handshake of a key that is not configured, or that does not verify
+  CipherMismatch,     // handshake without a cipher that both sides allow
   StaleHandshake,     // old time stamp, or an answer to nothing that was asked
   BadTag,             // does not authenticate
   Replayed,           // number seen before or older than the window

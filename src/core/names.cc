@@ -6,59 +6,102 @@ namespace wanbond {
 
 std::string_view to_string(DropReason reason) noexcept {
   switch (reason) {
-    case DropReason::Malformed: return "malformed";
-    case DropReason::UnknownConnection: return "unknown_connection";
-    case DropReason::BadMac: return "bad_mac";
-    case DropReason::RateLimited: return "rate_limited";
-    case DropReason::UnknownPeer: return "unknown_peer";
-    case DropReason::StaleHandshake: return "stale_handshake";
-    case DropReason::BadTag: return "bad_tag";
-    case DropReason::Replayed: return "replayed";
-    case DropReason::Expired: return "expired";
-    case DropReason::BadFrame: return "bad_frame";
-    case DropReason::InnerMalformed: return "inner_malformed";
-    case DropReason::SourceNotAllowed: return "source_not_allowed";
-    case DropReason::NoRoute: return "no_route";
-    case DropReason::NoPath: return "no_path";
-    case DropReason::TooBig: return "too_big";
-    case DropReason::NoBuffer: return "no_buffer";
-    case DropReason::QueueFull: return "queue_full";
-    case DropReason::SendFailed: return "send_failed";
-    case DropReason::Count: break;
+    case DropReason::Malformed:
+      return "malformed";
+    case DropReason::UnknownConnection:
+      return "unknown_connection";
+    case DropReason::BadMac:
+      return "bad_mac";
+    case DropReason::RateLimited:
+      return "rate_limited";
+    case DropReason::UnknownPeer:
+      return "unknown_peer";
+    case DropReason::CipherMismatch:
+      return "cipher_mismatch";
+    case DropReason::StaleHandshake:
+      return "stale_handshake";
+    case DropReason::BadTag:
+      return "bad_tag";
+    case DropReason::Replayed:
+      return "replayed";
+    case DropReason::Expired:
+      return "expired";
+    case DropReason::BadFrame:
+      return "bad_frame";
+    case DropReason::InnerMalformed:
+      return "inner_malformed";
+    case DropReason::SourceNotAllowed:
+      return "source_not_allowed";
+    case DropReason::NoRoute:
+      return "no_route";
+    case DropReason::NoPath:
+      return "no_path";
+    case DropReason::TooBig:
+      return "too_big";
+    case DropReason::NoBuffer:
+      return "no_buffer";
+    case DropReason::QueueFull:
+      return "queue_full";
+    case DropReason::SendFailed:
+      return "send_failed";
+    case DropReason::Count:
+      break;
   }
   return "unknown";
 }
 
 std::string_view to_string(PathState state) noexcept {
   switch (state) {
-    case PathState::Candidate: return "candidate";
-    case PathState::Validating: return "validating";
-    case PathState::Up: return "up";
-    case PathState::Suspect: return "suspect";
-    case PathState::Down: return "down";
+    case PathState::Candidate:
+      return "candidate";
+    case PathState::Validating:
+      return "validating";
+    case PathState::Up:
+      return "up";
+    case PathState::Suspect:
+      return "suspect";
+    case PathState::Down:
+      return "down";
   }
   return "unknown";
 }
 
 std::string_view to_string(Cause cause) noexcept {
   switch (cause) {
-    case Cause::None: return "";
-    case Cause::Start: return "configured";
-    case Cause::Silence: return "no sign of life";
-    case Cause::PeerSaysDown: return "the peer does not hear us";
-    case Cause::AdminDown: return "taken down by hand";
-    case Cause::NoAnswer: return "no answer";
-    case Cause::Answered: return "answered";
-    case Cause::SignOfLife: return "heard again";
-    case Cause::PeerRestarted: return "the peer restarted";
-    case Cause::PeerClosed: return "the peer said goodbye";
-    case Cause::SendRefused: return "the kernel refuses to send";
-    case Cause::WanLost: return "the WAN is gone";
-    case Cause::LessDelay: return "less delay";
-    case Cause::Failover: return "the path in use failed";
-    case Cause::Revert: return "the preferred path is back";
-    case Cause::KeysExpired: return "the keys expired";
-    case Cause::DuplicatePath: return "another path has the same addresses";
+    case Cause::None:
+      return "";
+    case Cause::Start:
+      return "configured";
+    case Cause::Silence:
+      return "no sign of life";
+    case Cause::PeerSaysDown:
+      return "the peer does not hear us";
+    case Cause::AdminDown:
+      return "taken down by hand";
+    case Cause::NoAnswer:
+      return "no answer";
+    case Cause::Answered:
+      return "answered";
+    case Cause::SignOfLife:
+      return "heard again";
+    case Cause::PeerRestarted:
+      return "the peer restarted";
+    case Cause::PeerClosed:
+      return "the peer said goodbye";
+    case Cause::SendRefused:
+      return "the kernel refuses to send";
+    case Cause::WanLost:
+      return "the WAN is gone";
+    case Cause::LessDelay:
+      return "less delay";
+    case Cause::Failover:
+      return "the path in use failed";
+    case Cause::Revert:
+      return "the preferred path is back";
+    case Cause::KeysExpired:
+      return "the keys expired";
+    case Cause::DuplicatePath:
+      return "another path has the same addresses";
   }
   return "unknown";
 }

@@ -14,9 +14,8 @@ RouteTable::RouteTable(const std::vector<PeerSettings>& peers) : up_(peers.size(
 
 void RouteTable::insert(const Prefix& prefix, Holder holder) {
   std::vector<Length>& lengths = prefix.is_v4() ? v4_ : v6_;
-  auto length =
-      std::lower_bound(lengths.begin(), lengths.end(), prefix.length(),
-                       [](const Length& l, unsigned bits) { return l.bits > bits; });
+  auto length = std::lower_bound(lengths.begin(), lengths.end(), prefix.length(),
+                                 [](const Length& l, unsigned bits) { return l.bits > bits; });
   if (length == lengths.end() || length->bits != prefix.length())
     length = lengths.insert(length, Length{prefix.length(), {}});
   auto entry = std::lower_bound(length->entries.begin(), length->entries.end(), prefix,

@@ -12,6 +12,7 @@
 #include "base/time.h"
 #include "crypto/handshake_message.h"
 #include "crypto/key.h"
+#include "tun/offload.h"
 
 namespace wanbond {
 
@@ -52,7 +53,8 @@ struct NodeSettings {
   std::vector<WanSettings> wans;    // 1 to 32
   std::vector<PeerSettings> peers;  // at most 4096
   std::uint16_t tun_mtu_bytes = 1420;
-  Duration rekey_after = 120s;  // shorter only in tests and the demo
+  UdpOffload tun_udp = UdpOffload::Off;  // whether the TUN device takes super packets of UDP
+  Duration rekey_after = 120s;           // shorter only in tests and the demo
 };
 
 }  // namespace wanbond

@@ -22,6 +22,12 @@ std::optional<std::uint32_t> SlotTable::allocate(Owner owner, Random& random) no
   return {};
 }
 
+void SlotTable::assign(std::uint32_t cid_base, Owner owner) noexcept {
+  Slot& slot = slots_[(cid_base >> kPathBits) % kSlotCount];
+  check(slot.peer_plus_one != 0);
+  slot = {static_cast<std::uint16_t>(owner.peer.value + 1), owner.epoch};
+}
+
 void SlotTable::release(std::uint32_t cid_base) noexcept {
   Slot& slot = slots_[(cid_base >> kPathBits) % kSlotCount];
   check(slot.peer_plus_one != 0);

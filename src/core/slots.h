@@ -26,6 +26,8 @@ class SlotTable {
 
   /// A random free slot, as the cid base (path bits 0, never 0). None when nearly all are taken.
   std::optional<std::uint32_t> allocate(Owner owner, Random& random) noexcept;
+  /// Gives an allocated slot to another epoch.
+  void assign(std::uint32_t cid_base, Owner owner) noexcept;
   /// `cid_base` must be allocated.
   void release(std::uint32_t cid_base) noexcept;
   /// `cid` with any path bits.

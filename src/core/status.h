@@ -52,7 +52,6 @@ struct PeerStatus {
 struct NodeStatus {
   std::vector<PeerStatus> peers;
   DropCounters drops;
-  std::uint64_t lost_events = 0;
 };
 
 }  // namespace wanbond

@@ -1,0 +1,258 @@
+#include "core/control.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "proto/limits.h"
+#include "proto/wire.h"
+
+namespace wanbond {
+namespace {
+
+constexpr std::uint8_t kNoEndpoint = 0xff;
+
+Cause cause_of(MoveReason reason) noexcept {
+  switch (reason) {
+    case MoveReason::First:
+      return Cause::Start;
+    case MoveReason::Failover:
+      return Cause::Failover;
+    case MoveReason::Revert:
+      return Cause::Revert;
+    case MoveReason::LessDelay:
+      return Cause::LessDelay;
+  }
+  return Cause::None;
+}
+
+}  // namespace
+
+Control::Control(Time now, const Settings& settings, Random& random)
+    : settings_(settings), random_(random) {
+  endpoint_of_.fill(kNoEndpoint);
+  std::size_t next = settings_.half == OpenerHalf::First ? 0 : kHalf;
+  const std::size_t end = next + kHalf;
+  for (const PathSettings& wanted : settings_.configured.paths) {
+    if (!wanted.endpoint || next == end) continue;
+    const PathId id{static_cast<std::uint8_t>(next++)};
+    endpoint_of_[id.value] = static_cast<std::uint8_t>(*wanted.endpoint);
+    const PathAddress address{wanted.wan, settings_.configured.endpoints[*wanted.endpoint], {}};
+    const Path::Settings path{id, address, PathOrigin::Configured};
+    check(
+        paths_.push(std::make_unique<Path>(now, path, settings_.wans[wanted.wan.value], random_)));
+  }
+}
+
+void Control::on_keys(Time now, const std::optional<PathAddress>& proven) noexcept {
+  has_keys_ = true;
+  for (const auto& path : paths_) {
+    path->confirm_keys();
+    const bool same = proven && path->address().socket == proven->socket &&
+                      path->address().remote == proven->remote;
+    path->start(now);
+    if (same) path->on_address_proven(now);
+  }
+}
+
+void Control::on_keys_lost(Time now, Cause cause) noexcept {
+  has_keys_ = false;
+  for (const auto& path : paths_) path->stop(now, cause);
+}
+
+void Control::on_peer_restarted(Time now) noexcept {
+  for (const auto& path : paths_) path->on_peer_restarted(now);
+}
+
+void Control::on_send_refused(Time now, SocketId socket, const Endpoint& remote) noexcept {
+  for (const auto& path : paths_)
+    if (path->address().socket == socket && path->address().remote == remote)
+      path->on_send_refused(now);
+}
+
+void Control::on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept {
+  for (const auto& path : paths_) {
+    if (endpoint_of_[path->id().value] != index || path->origin() == PathOrigin::Learned) continue;
+    path->set_remote(now, endpoint);
+    if (has_keys_) path->start(now);
+  }
+}
+
+bool Control::is_ours(PathId id) const noexcept {
+  return (id.value < kHalf) == (settings_.half == OpenerHalf::First);
+}
+
+bool Control::may_learn(SocketId socket) const noexcept {
+  const auto& allowed = settings_.configured.paths;
+  return std::any_of(allowed.begin(), allowed.end(),
+                     [&](const PathSettings& p) { return !p.endpoint && p.wan == socket; });
+}
+
+Path* Control::find(PathId id) const noexcept {
+  for (const auto& path : paths_)
+    if (path->id() == id) return path.get();
+  return nullptr;
+}
+
+Path* Control::on_arrival(Time now, PathId id, const Arrival& arrival, Outbox& out) {
+  Path* path = find(id);
+  if (path == nullptr) path = learn(now, id, arrival, out);
+  if (path != nullptr) path->on_arrival(now, arrival);
+  return path;
+}
+
+Path* Control::learn(Time now, PathId id, const Arrival& arrival, Outbox& out) {
+  if (is_ours(id) || paths_.full()) return nullptr;
+  for (std::size_t i = 0; i < paths_.size(); ++i) {
+    const PathAddress& other = paths_[i]->address();
+    if (other.socket != arrival.from.socket || other.remote != arrival.from.remote) continue;
+    if (paths_[i]->id() < id) return nullptr;  // two ids on one address pair: the lower stays
+    remove(now, i, Cause::DuplicatePath, out);
+    break;
+  }
+  if (!may_learn(arrival.from.socket)) return nullptr;
+  const Path::Settings settings{id, arrival.from, PathOrigin::Learned};
+  (void)paths_.push(std::make_unique<Path>(now, settings, settings_.wans[arrival.from.socket.value],
+                                           random_));  // not full: see above
+  out.report({.at = now,
+              .kind = EventKind::PathAdded,
+              .cause = Cause::Start,
+              .peer = settings_.peer,
+              .path = id});
+  paths_.back()->start(now);
+  return paths_.back().get();
+}
+
+void Control::remove(Time now, std::size_t index, Cause cause, Outbox& out) noexcept {
+  Path& path = *paths_[index];
+  path.stop(now, cause);
+  report_changes(now, path, out);
+  out.report({.at = now,
+              .kind = EventKind::PathRemoved,
+              .cause = cause,
+              .peer = settings_.peer,
+              .path = path.id()});
+  std::move(paths_.begin() + index + 1, paths_.end(), paths_.begin() + index);
+  (void)paths_.pop();
+}
+
+bool Control::on_frames(Time now, Path& path, FrameReader frames, const Arrival& arrival) noexcept {
+  bool closed = false;
+  while (const std::optional<Frame> frame = frames.next()) {
+    if (const auto* challenge = std::get_if<PathChallengeFrame>(&*frame)) {
+      path.on_challenge(now, *challenge, arrival);
+    } else if (const auto* response = std::get_if<PathResponseFrame>(&*frame)) {
+      path.on_response(now, *response, arrival);
+    } else if (const auto* bfd = std::get_if<BfdFrame>(&*frame)) {
+      BfdError error{};
+      if (const auto control = parse_bfd(bfd->packet, error)) path.on_bfd(now, *control);
+    } else if (const auto* feedback = std::get_if<FeedbackFrame>(&*frame)) {
+      if (feedback->path == path.id()) path.on_feedback(now, *feedback);
+    } else if (const auto* name = std::get_if<PathNameFrame>(&*frame)) {
+      path.on_name(*name);
+    } else if (std::holds_alternative<CloseFrame>(*frame)) {
+      closed = true;
+    }
+  }
+  return closed;
+}
+
+void Control::on_timer(Time now, Duration late) noexcept {
+  for (const auto& path : paths_) path->on_timer(now, late);
+}
+
+Time Control::next_timeout(Time now) const noexcept {
+  Time next = failover_.next_timeout();
+  for (const auto& path : paths_)
+    next = std::min({next, path->next_timeout(), path->next_view_change(now)});
+  return next;
+}
+
+void Control::settle(Time now, Outbox& out) noexcept {
+  for (const auto& path : paths_) report_changes(now, *path, out);
+  select(now, out);
+}
+
+void Control::report_changes(Time now, Path& path, Outbox& out) noexcept {
+  while (const auto change = path.take_change()) {
+    out.report({.at = now,
+                .kind = change->kind,
+                .cause = change->cause,
+                .peer = settings_.peer,
+                .path = path.id(),
+                .from = change->from,
+                .to = change->to,
+                .silence = change->silence});
+  }
+}
+
+void Control::select(Time now, Outbox& out) noexcept {
+  FixedVector<PathView, kPathCountMax> views;
+  for (const auto& path : paths_) (void)views.push(path->view(now));  // as many as paths
+  const bool was_up = failover_.selected().has_value();
+  const std::optional<Move> move = failover_.update(now, views);
+  if (!move) return;
+  Event event{.at = now, .cause = cause_of(move->reason), .peer = settings_.peer};
+  if (move->to) {
+    event.kind = EventKind::PathSelected;
+    event.path = *move->to;
+    out.report(event);
+  }
+  if (was_up == move->to.has_value()) return;
+  event.kind = move->to ? EventKind::PeerUp : EventKind::PeerDown;
+  out.report(event);
+}
+
+Path* Control::selected() noexcept {
+  const auto id = failover_.selected();
+  return id ? find(*id) : nullptr;
+}
+
+const Path* Control::selected() const noexcept {
+  const auto id = failover_.selected();
+  return id ? find(*id) : nullptr;
+}
+
+bool Control::has_hope() const noexcept {
+  return std::any_of(paths_.begin(), paths_.end(), [](const auto& p) {
+    return p->is_usable() || p->state() == PathState::Validating;
+  });
+}
+
+Duration Control::relative_delay(const Path& path) const noexcept {
+  Duration most = Duration::zero();
+  if (!path.is_usable() || !path.received().any()) return most;
+  for (const auto& other : paths_) {
+    if (!other->is_usable() || !other->received().any()) continue;
+    most = std::max(
+        most, stamp_difference(path.received().delay_stamp(), other->received().delay_stamp()));
+  }
+  return most;
+}
+
+bool Control::has_usable() const noexcept {
+  return std::any_of(paths_.begin(), paths_.end(), [](const auto& p) { return p->is_usable(); });
+}
+
+Control::Targets Control::handshake_targets(Time now) const noexcept {
+  FixedVector<const Path*, kPathCountMax> order;
+  for (const auto& path : paths_)
+    if (path->address().remote.port != 0) (void)order.push(path.get());
+  const auto key = [&](const Path* path) {
+    const PathView view = path->view(now);
+    return std::tuple(-static_cast<int>(view.usability), view.rank, view.delay, view.id);
+  };
+  std::sort(order.begin(), order.end(),
+            [&](const Path* a, const Path* b) { return key(a) < key(b); });
+  Targets targets;
+  for (const Path* path : order) (void)targets.push(path->address());
+  return targets;
+}
+
+std::string Control::path_name(const Path& path) const {
+  const std::string& wan = settings_.wans[path.address().socket.value].name;
+  if (path.origin() == PathOrigin::Learned && !path.peer_name().empty())
+    return wan + ">" + path.peer_name();
+  return wan + ">" + path.address().remote.to_string();
+}
+
+}  // namespace wanbond

@@ -1,0 +1,90 @@
+// Control: all paths of one session: opens and learns them, feeds them their frames, and decides
+// which one the peer's flows use. The third of the machines that a session wires together.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "base/fixed.h"
+#include "base/random.h"
+#include "core/outbox.h"
+#include "core/path.h"
+#include "core/settings.h"
+#include "sched/failover.h"
+
+namespace wanbond {
+
+/// Whose path ids are whose: the side with the smaller static key opens 0 to 31, the other 32 to 63
+/// (protocol 2.7).
+enum class OpenerHalf : std::uint8_t { First, Second };
+
+class Control {
+ public:
+  struct Settings {
+    PeerId peer;
+    OpenerHalf half = OpenerHalf::First;
+    const PeerSettings& configured;
+    const std::vector<WanSettings>& wans;
+  };
+  /// What `settings` refers to, and `random`, outlive it. Configured paths exist from now on.
+  Control(Time now, const Settings& settings, Random& random);
+
+  /// New keys are in use: candidates are opened, every usable path confirms. `proven` is the
+  /// address that the handshake itself has shown to answer.
+  void on_keys(Time now, const std::optional<PathAddress>& proven) noexcept;
+  /// There are no keys any more.
+  void on_keys_lost(Time now, Cause cause) noexcept;
+  void on_peer_restarted(Time now) noexcept;
+  void on_send_refused(Time now, SocketId socket, const Endpoint& remote) noexcept;
+  void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept;
+
+  /// The path that an authentic packet belongs to; a new one is learned when the packet may open
+  /// it. Null: the packet is good, but its path is not kept (foreign id, same addresses as
+  /// another path, WAN not allowed for this peer).
+  Path* on_arrival(Time now, PathId id, const Arrival& arrival, Outbox& out);
+  /// Acts on the frames of one CTRL, all of them well-formed. True when the peer said CLOSE.
+  bool on_frames(Time now, Path& path, FrameReader frames, const Arrival& arrival) noexcept;
+
+  void on_timer(Time now, Duration late) noexcept;
+  Time next_timeout(Time now) const noexcept;
+  /// Reports what changed and chooses the path; to be called after every input.
+  void settle(Time now, Outbox& out) noexcept;
+
+  /// The path that flows take, or null.
+  Path* selected() noexcept;
+  const Path* selected() const noexcept;
+  bool has_usable() const noexcept;
+  /// A path is usable or is being validated: no need to shake hands again yet.
+  bool has_hope() const noexcept;
+  /// One-way delay from the peer, over that of its fastest usable path; 0 without one.
+  Duration relative_delay(const Path& path) const noexcept;
+  /// Where handshake messages may go, best first: usable paths by rank and delay, then the
+  /// addresses of all others.
+  using Targets = FixedVector<PathAddress, kPathCountMax>;
+  Targets handshake_targets(Time now) const noexcept;
+
+  /// All paths, in the order of their making.
+  std::span<const std::unique_ptr<Path>> paths() const noexcept { return paths_; }
+  std::string path_name(const Path& path) const;
+
+ private:
+  static constexpr std::size_t kHalf = kPathCountMax / 2;
+
+  bool is_ours(PathId id) const noexcept;
+  bool may_learn(SocketId socket) const noexcept;
+  Path* find(PathId id) const noexcept;
+  Path* learn(Time now, PathId id, const Arrival& arrival, Outbox& out);
+  void remove(Time now, std::size_t index, Cause cause, Outbox& out) noexcept;
+  void report_changes(Time now, Path& path, Outbox& out) noexcept;
+  void select(Time now, Outbox& out) noexcept;
+
+  Settings settings_;
+  Random& random_;
+  FixedVector<std::unique_ptr<Path>, kPathCountMax> paths_;
+  std::array<std::uint8_t, kPathCountMax> endpoint_of_{};  // by path id; kNoEndpoint: none
+  Failover failover_;
+  bool has_keys_ = false;
+};
+
+}  // namespace wanbond

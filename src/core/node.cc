@@ -1,0 +1,330 @@
+#include "core/node.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+#include "core/admission.h"
+#include "core/answer_cache.h"
+#include "core/routes.h"
+#include "core/session.h"
+#include "proto/limits.h"
+#include "proto/wire.h"
+
+namespace wanbond {
+namespace {
+
+// A loop that comes later than this was kept from running; what was not read meanwhile is no
+// silence of the peers'.
+constexpr Duration kLateMin = 5ms;
+
+}  // namespace
+
+struct Node::State {
+  State(NodeSettings s, PacketPool& p, Random& r);
+
+  /// To be called first with every input: notices how long the loop could not run.
+  void on_input(Time now) noexcept;
+  WallTime wall_at(Time now) const noexcept { return {wall.unix_ns + (now - wall_seen).count()}; }
+  void finish(Time now, std::size_t index, Outbox& out) noexcept;
+  void on_datagram(Time now, const PathAddress& from, MutableBytes datagram, Outbox& out) noexcept;
+  void on_sealed(Time now, const PathAddress& from, MutableBytes datagram, Outbox& out) noexcept;
+  void deliver(PeerId peer, const InnerArrival& inner, Outbox& out) noexcept;
+  void on_handshake(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
+  void on_cookie(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
+  void ask_cookie(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
+  void work_off_handshake(Time now, Outbox& out) noexcept;
+  void work_off_init(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
+  void send_plain(const PathAddress& to, Bytes message, Outbox& out) noexcept;
+
+  NodeSettings settings;
+  PacketPool& pool;
+  Random& random;
+  LocalIdentity local;
+  std::vector<RemoteIdentity> remotes;
+  DropCounters drops;
+  SlotTable slots;
+  RouteTable routes;
+  Admission admission;
+  CookieJar jar;
+  AnswerCache answers;
+  Coalescer coalescer;
+  std::vector<std::unique_ptr<Session>> sessions;
+  std::vector<std::pair<PublicKey, std::uint16_t>> by_key;
+  std::optional<std::size_t> touched;  // session with datagrams in this call, not finished yet
+
+  WallTime wall{};
+  Time wall_seen{};
+  Time last_seen{};
+  Duration late{};
+};
+
+Node::State::State(NodeSettings s, PacketPool& p, Random& r)
+    : settings(std::move(s)),
+      pool(p),
+      random(r),
+      local(settings.keys, settings.netkey),
+      routes(settings.peers),
+      admission(random),
+      jar(random),
+      coalescer(settings.tun_udp) {}
+
+Node::Node(NodeSettings settings, PacketPool& pool, Random& random)
+    : state_(std::make_unique<State>(std::move(settings), pool, random)) {
+  State& s = *state_;
+  const SessionShared shared{s.settings, s.local, s.pool, s.random, s.slots, s.drops, random.u64()};
+  s.remotes.reserve(s.settings.peers.size());  // sessions point into it
+  for (std::size_t i = 0; i < s.settings.peers.size(); ++i) {
+    const PeerSettings& peer = s.settings.peers[i];
+    auto remote = RemoteIdentity::make(s.local, peer.public_key, peer.preshared_key);
+    s.remotes.push_back(std::move(remote).value());  // the configuration has tried this key
+    const PeerId id{static_cast<std::uint16_t>(i)};
+    s.sessions.push_back(std::make_unique<Session>(Time{}, id, s.remotes.back(), shared));
+    s.by_key.emplace_back(peer.public_key, id.value);
+  }
+  std::sort(s.by_key.begin(), s.by_key.end());
+}
+
+Node::~Node() = default;
+
+void Node::State::on_input(Time now) noexcept {
+  check(now >= last_seen);
+  Time planned = kNever;
+  for (const auto& session : sessions) planned = std::min(planned, session->next_timeout());
+  const Duration gap = now - std::max(planned, last_seen);
+  if (last_seen != Time{} && gap > kLateMin) late += gap;
+  last_seen = now;
+}
+
+void Node::State::finish(Time now, std::size_t index, Outbox& out) noexcept {
+  Session& session = *sessions[index];
+  session.finish(now, wall_at(now), out);
+  routes.set_up(PeerId{static_cast<std::uint16_t>(index)}, session.is_up());
+}
+
+void Node::on_tun(Time now, Packet packet, Outbox& out) noexcept {
+  State& s = *state_;
+  s.on_input(now);
+  const auto super = SuperPacket::parse(packet.bytes());
+  if (!super) return s.drops.add(DropReason::InnerMalformed);
+  const auto peer = s.routes.find(super->inner().destination);
+  if (!peer) return s.drops.add(DropReason::NoRoute, super->segment_count());
+  s.sessions[peer->value]->on_super_packet(now, *super, out);
+  s.finish(now, peer->value, out);
+}
+
+void Node::on_datagrams(Time now, const Received& received, Outbox& out) noexcept {
+  State& s = *state_;
+  s.on_input(now);
+  const PathAddress from{received.socket, received.remote, received.local};
+  MutableBytes rest = received.bytes;
+  while (!rest.empty()) {
+    const std::size_t size = std::min<std::size_t>(
+        received.segment_bytes == 0 ? rest.size() : received.segment_bytes, rest.size());
+    s.on_datagram(now, from, rest.first(size), out);
+    rest = rest.subspan(size);
+  }
+  if (s.touched) s.finish(now, *s.touched, out);
+  s.touched.reset();
+}
+
+void Node::State::on_datagram(Time now, const PathAddress& from, MutableBytes datagram,
+                              Outbox& out) noexcept {
+  WireError error{};
+  const auto type = message_type(datagram, error);
+  if (!type) return drops.add(DropReason::Malformed);
+  switch (*type) {
+    case MessageType::Data:
+    case MessageType::Ctrl:
+      return on_sealed(now, from, datagram, out);
+    case MessageType::HsInit:
+    case MessageType::HsResp:
+      return on_handshake(now, from, datagram, out);
+    case MessageType::HsCookie:
+      return on_cookie(now, from, datagram, out);
+    case MessageType::Relay:
+      break;
+  }
+  drops.add(DropReason::Malformed);
+}
+
+void Node::State::on_sealed(Time now, const PathAddress& from, MutableBytes datagram,
+                            Outbox& out) noexcept {
+  WireError error{};
+  const auto header = parse_header(datagram, error);
+  if (!header) return drops.add(DropReason::Malformed);
+  const auto owner = slots.find(header->cid.value);
+  if (!owner || owner->epoch >= Exchange::kAttemptOwner)
+    return drops.add(DropReason::UnknownConnection);
+  const std::size_t index = owner->peer.value;
+  if (touched && *touched != index) finish(now, *touched, out);
+  touched = index;
+  const EpochId epoch{static_cast<std::uint8_t>(owner->epoch)};
+  const auto inner = sessions[index]->on_datagram(now, epoch, *header, from, datagram, out);
+  if (inner) deliver(owner->peer, *inner, out);
+}
+
+/// Station 8: only a packet whose source belongs to the peer reaches the LAN.
+void Node::State::deliver(PeerId peer, const InnerArrival& inner, Outbox& out) noexcept {
+  const auto packet = parse_inner(inner.room.subspan(kVirtioHeaderBytes));
+  if (!packet) return drops.add(DropReason::InnerMalformed);
+  if (!routes.allows(peer, packet->source)) return drops.add(DropReason::SourceNotAllowed);
+  const bool partial = (inner.flags & kDataPartialSum) != 0;
+  const auto write = [&](std::span<const Bytes> parts) {
+    if (!out.write_tun(parts)) drops.add(DropReason::QueueFull, parts.size());
+  };
+  if (!coalescer.push(inner.room, partial ? Checksum::Partial : Checksum::Full, write))
+    drops.add(DropReason::InnerMalformed);
+}
+
+void Node::on_batch_end(Time now, Outbox& out) noexcept {
+  State& s = *state_;
+  s.on_input(now);
+  s.coalescer.flush([&](std::span<const Bytes> parts) {
+    if (!out.write_tun(parts)) s.drops.add(DropReason::QueueFull, parts.size());
+  });
+  s.work_off_handshake(now, out);
+}
+
+void Node::State::on_handshake(Time now, const PathAddress& from, Bytes message,
+                               Outbox& out) noexcept {
+  const bool is_init = is_well_formed_init(message);
+  if (!is_init && !is_well_formed_resp(message)) return drops.add(DropReason::Malformed);
+  if (!verify_mac1(local.guard(), message)) return drops.add(DropReason::BadMac);
+  if (is_init) {
+    const AnswerCache::Found known = answers.find(now, message);
+    if (known.answer != nullptr) return send_plain(from, *known.answer, out);
+    if (known.spent) return drops.add(DropReason::RateLimited);
+    if (admission.under_load(now) && !jar.verify_mac2(now, from.remote, message))
+      return ask_cookie(now, from, message, out);
+    if (!admission.source_allowed(now, from.remote.address))
+      return drops.add(DropReason::RateLimited);
+  } else {
+    const auto owner = slots.find(answered_cid_base(message));
+    if (!owner || owner->epoch != Exchange::kAttemptOwner)
+      return drops.add(DropReason::StaleHandshake);
+  }
+  PendingHandshake pending{.size = static_cast<std::uint16_t>(message.size()),
+                           .socket = from.socket,
+                           .remote = from.remote,
+                           .local = from.local};
+  std::copy(message.begin(), message.end(), pending.bytes.begin());
+  if (!admission.push(now, pending)) drops.add(DropReason::RateLimited);
+}
+
+void Node::State::ask_cookie(Time now, const PathAddress& from, Bytes message,
+                             Outbox& out) noexcept {
+  drops.add(DropReason::RateLimited);
+  if (!admission.cookie_allowed(now)) return;
+  send_plain(from, jar.make_reply(now, local.guard(), message, from.remote), out);
+}
+
+void Node::State::on_cookie(Time now, const PathAddress& from, Bytes message,
+                            Outbox& out) noexcept {
+  if (!is_well_formed_cookie_reply(message)) return drops.add(DropReason::Malformed);
+  const auto owner = slots.find(first_cid_base(message));
+  if (!owner || owner->epoch != Exchange::kAttemptOwner)
+    return drops.add(DropReason::StaleHandshake);
+  sessions[owner->peer.value]->on_cookie(now, message, from);
+  finish(now, owner->peer.value, out);
+}
+
+void Node::State::work_off_handshake(Time now, Outbox& out) noexcept {
+  const auto pending = admission.pop(now);
+  if (!pending) return;
+  const PathAddress from{pending->socket, pending->remote, pending->local};
+  const Bytes message = pending->message();
+  if (is_well_formed_init(message)) return work_off_init(now, from, message, out);
+  const auto owner = slots.find(answered_cid_base(message));
+  if (!owner || owner->epoch != Exchange::kAttemptOwner)
+    return drops.add(DropReason::StaleHandshake);
+  sessions[owner->peer.value]->on_response(now, message, from, out);
+  finish(now, owner->peer.value, out);
+}
+
+void Node::State::work_off_init(Time now, const PathAddress& from, Bytes message,
+                                Outbox& out) noexcept {
+  auto init = ReceivedInit::read(local, message);
+  if (!init) return drops.add(DropReason::UnknownPeer);
+  const auto found =
+      std::lower_bound(by_key.begin(), by_key.end(), init->peer(),
+                       [](const auto& entry, const PublicKey& key) { return entry.first < key; });
+  if (found == by_key.end() || found->first != init->peer())
+    return drops.add(DropReason::UnknownPeer);
+  RespMessage answer;
+  switch (sessions[found->second]->on_init(now, *init, from, jar, answer)) {
+    case Session::InitVerdict::Answered:
+      answers.store(now, message, answer);
+      send_plain(from, answer, out);
+      break;
+    case Session::InitVerdict::ProveAddress:
+      ask_cookie(now, from, message, out);
+      break;
+    case Session::InitVerdict::Dropped:
+      break;
+  }
+  finish(now, found->second, out);
+}
+
+void Node::State::send_plain(const PathAddress& to, Bytes message, Outbox& out) noexcept {
+  Segments datagram{pool.acquire(message.size()), static_cast<std::uint32_t>(message.size())};
+  if (!datagram.buffer.valid()) return drops.add(DropReason::NoBuffer);
+  datagram.buffer.resize(message.size());
+  std::copy(message.begin(), message.end(), datagram.buffer.bytes().begin());
+  if (!out.transmit({to.socket, to.remote, to.local, 0, std::move(datagram)}))
+    drops.add(DropReason::QueueFull);
+}
+
+void Node::on_send_failed(Time now, SocketId socket, const Endpoint& remote, int error,
+                          Outbox& out) noexcept {
+  State& s = *state_;
+  s.on_input(now);
+  s.drops.add(error == EMSGSIZE ? DropReason::TooBig : DropReason::SendFailed);
+  if (error == EMSGSIZE || error == ENOBUFS || error == EAGAIN || error == ENOMEM) return;
+  for (std::size_t i = 0; i < s.sessions.size(); ++i) {
+    s.sessions[i]->on_send_refused(now, socket, remote);
+    s.finish(now, i, out);
+  }
+}
+
+void Node::on_endpoint(Time now, PeerId peer, std::size_t index, const Endpoint& endpoint,
+                       Outbox& out) noexcept {
+  state_->on_input(now);
+  state_->sessions[peer.value]->on_endpoint(now, index, endpoint);
+  state_->finish(now, peer.value, out);
+}
+
+void Node::on_timer(Time now, WallTime wall, Outbox& out) noexcept {
+  State& s = *state_;
+  s.on_input(now);
+  s.wall = wall;
+  s.wall_seen = now;
+  const Duration late = std::exchange(s.late, Duration::zero());
+  for (std::size_t i = 0; i < s.sessions.size(); ++i) {
+    Session& session = *s.sessions[i];
+    if (late == Duration::zero() && session.next_timeout() > now) continue;
+    session.on_timer(now, late, out);
+    s.finish(now, i, out);
+  }
+  s.work_off_handshake(now, out);
+}
+
+Time Node::next_timeout() const noexcept {
+  const State& s = *state_;
+  Time next = s.admission.next_timeout(s.last_seen);
+  for (const auto& session : s.sessions) next = std::min(next, session->next_timeout());
+  return next;
+}
+
+void Node::close(Time now, Outbox& out) noexcept {
+  state_->on_input(now);
+  for (const auto& session : state_->sessions) session->close(now, out);
+}
+
+NodeStatus Node::status(Time now) const {
+  NodeStatus status{.peers = {}, .drops = state_->drops};
+  for (const auto& session : state_->sessions) status.peers.push_back(session->status(now));
+  return status;
+}
+
+}  // namespace wanbond

@@ -1,0 +1,273 @@
+#include "core/path.h"
+
+#include <algorithm>
+
+#include "proto/limits.h"
+#include "proto/wire.h"
+
+namespace wanbond {
+namespace {
+
+constexpr unsigned kMeteredRank = 1000;  // behind every priority
+// Silence after which a path is suspect, as a share of its detection time: 45 ms of 80 ms.
+constexpr int kSuspectNumerator = 9;
+constexpr int kSuspectDenominator = 16;
+// More data than this within a second (1 Mbit/s), and the queue in front of the path may be ours.
+constexpr std::uint64_t kHeavyLoadBytes = 125'000;
+constexpr Duration kLoadWindow = 1s;
+// FEEDBACK costs about 82 bytes on the wire; after 100 times that in data it is 1 % of the rate.
+constexpr std::uint64_t kFeedbackEveryBytes = 8'200;
+// With less data than that it still comes often enough for the round-trip time.
+constexpr Duration kFeedbackIdleInterval = 100ms;
+// A second new address within this time waits: it might be a race between two copiers.
+constexpr Duration kCandidateLifeMin = 250ms;
+constexpr Duration kCandidateLifeMax = 3s;
+
+BfdIntervals slow_intervals(const WanSettings& wan) noexcept {
+  return wan.metered ? kBfdMetered : kBfdIdle;
+}
+
+}  // namespace
+
+Path::Path(Time now, const Settings& settings, const WanSettings& wan, Random& random) noexcept
+    : id_(settings.id),
+      origin_(settings.origin),
+      wan_(wan),
+      random_(random),
+      address_(settings.address),
+      bfd_(now, BfdSettings{.intervals = slow_intervals(wan)}, random) {}
+
+void Path::start(Time now) noexcept {
+  if (state_ != PathState::Candidate || address_.remote.port == 0) return;
+  change_state(now, PathState::Validating, Cause::Start);
+  validation_.open(now);
+  validating_until_ = now + kValidationTimeout;
+  name_due_ = true;
+}
+
+void Path::stop(Time now, Cause cause) noexcept {
+  if (state_ == PathState::Candidate) return;
+  on_bfd_change(now, bfd_.restart(now, BfdDiag::PathDown));
+  go_down(now, cause);
+  validation_.stop();
+  candidate_.reset();
+  responses_.clear();
+  change_state(now, PathState::Candidate, cause);
+}
+
+void Path::on_address_proven(Time now) noexcept {
+  answered_ = true;
+  if (state_ == PathState::Candidate || state_ == PathState::Down)
+    change_state(now, PathState::Validating, Cause::Answered);
+  if (state_ != PathState::Validating) return;
+  validating_until_ = now + kValidationTimeout;
+  bfd_.hasten(now);
+  settle(now, Cause::Answered);
+}
+
+void Path::on_peer_restarted(Time now) noexcept {
+  on_bfd_change(now, bfd_.restart(now));
+  received_ = {};
+  sent_ = {};
+}
+
+void Path::on_arrival(Time now, const Arrival& arrival) noexcept {
+  ++counters_.rx_packets;
+  counters_.rx_bytes += arrival.bytes;
+  last_heard_ = now;
+  bfd_.on_sign_of_life(now);
+  received_.on_packet(arrival.epoch, arrival.number, arrival.bytes);
+  if (state_ == PathState::Suspect) change_state(now, PathState::Up, Cause::SignOfLife);
+  if (arrival.newest) track_address(now, arrival);
+}
+
+void Path::track_address(Time now, const Arrival& arrival) noexcept {
+  if (arrival.from.remote == address_.remote && arrival.from.socket == address_.socket) {
+    address_.local = arrival.from.local;
+    return;
+  }
+  if (candidate_ && candidate_->address.remote == arrival.from.remote) {
+    candidate_->bytes_in += arrival.bytes;
+    return;
+  }
+  if (refused_ == arrival.from && now < refused_until_) return;
+  if (candidate_ && now - candidate_->since < kCandidateLifeMin) return;
+  candidate_.emplace();
+  candidate_->address = arrival.from;
+  candidate_->bytes_in = arrival.bytes;
+  candidate_->since = now;
+  candidate_->validation.open(now);
+  // The old address is asked too: whoever merely copies our packets faster must not get them all.
+  if (state_ != PathState::Down) validation_.open(now);
+}
+
+void Path::move_to(Time now, const PathAddress& address) noexcept {
+  address_ = address;
+  candidate_.reset();
+  rtt_.reset();
+  (void)changes_.push(PathChange{EventKind::PathMoved, Cause::Answered, state_, state_, {}});
+  validation_.stop();
+  on_address_proven(now);
+}
+
+void Path::on_data_received(Time now, std::uint16_t stamp) noexcept {
+  received_.on_stamp(now, stamp, wire_stamp(now));
+  mark_active(now);
+  if (!can_talk()) return;
+  const bool much = counters_.rx_bytes - rx_bytes_reported_ >= kFeedbackEveryBytes;
+  feedback_at_ =
+      std::min(feedback_at_, last_feedback_ + (much ? kFeedbackInterval : kFeedbackIdleInterval));
+}
+
+void Path::on_control_stamp(Time now, std::uint16_t stamp) noexcept {
+  received_.on_stamp(now, stamp, wire_stamp(now));
+}
+
+void Path::on_data_sent(Time now, std::uint32_t packets, std::uint64_t bytes) noexcept {
+  counters_.tx_packets += packets;
+  counters_.tx_bytes += bytes;
+  bfd_.on_sent(now);
+  mark_active(now);
+  if (now - load_since_ >= kLoadWindow) {
+    load_ = load_bytes_ >= kHeavyLoadBytes ? PathLoad::Heavy : PathLoad::Light;
+    load_bytes_ = 0;
+    load_since_ = now;
+  }
+  load_bytes_ += bytes;
+}
+
+void Path::mark_active(Time now) noexcept {
+  const bool was_active = is_active(now);
+  active_until_ = now + kBfdActiveWindow;
+  if (!was_active) update_profile(now);
+}
+
+void Path::on_control_sent(std::uint64_t bytes) noexcept {
+  ++counters_.tx_packets;
+  counters_.tx_bytes += bytes;
+}
+
+void Path::on_send_refused(Time now) noexcept {
+  address_.local = {};  // it may have left the interface
+  if (!is_usable()) return;
+  on_bfd_change(now, bfd_.restart(now, BfdDiag::PathDown));
+  go_down(now, Cause::SendRefused);
+}
+
+void Path::set_remote(Time now, const Endpoint& remote) noexcept {
+  if (address_.remote == remote) return;
+  if (state_ == PathState::Candidate || state_ == PathState::Down) {
+    address_.remote = remote;
+    address_.local = {};
+    if (state_ == PathState::Down) validation_.recover(now, ProbePace::Normal);
+  }
+}
+
+bool Path::can_talk() const noexcept {
+  return state_ != PathState::Candidate && (answered_ || state_ == PathState::Down);
+}
+
+void Path::update_profile(Time now) noexcept {
+  const BfdIntervals wanted = is_active(now)
+                                  ? BfdIntervals{wan_.heartbeat, wan_.heartbeat,
+                                                 static_cast<std::uint8_t>(wan_.detect_mult)}
+                                  : slow_intervals(wan_);
+  bfd_.set_intervals(now, wanted);
+}
+
+Time Path::suspect_at() const noexcept {
+  if (state_ != PathState::Up) return kNever;
+  const Duration share = bfd_.detection_time() * kSuspectNumerator / kSuspectDenominator;
+  return last_heard_ + std::max(kSuspectSilence, share);
+}
+
+void Path::on_timer(Time now, Duration late) noexcept {
+  if (late > Duration::zero()) {
+    bfd_.shift_deadline(late);
+    last_heard_ += std::min(late, now - last_heard_);
+  }
+  if (!is_active(now) && active_until_ != Time{}) {
+    active_until_ = Time{};
+    update_profile(now);
+  }
+  on_bfd_change(now, bfd_.on_timer(now));
+  if (now >= suspect_at()) change_state(now, PathState::Suspect, Cause::Silence);
+  if (state_ == PathState::Validating && now >= validating_until_) {
+    on_bfd_change(now, bfd_.restart(now));
+    go_down(now, Cause::NoAnswer);
+  }
+  if (candidate_ && now - candidate_->since >= kCandidateLifeMax) candidate_.reset();
+}
+
+Time Path::next_timeout() const noexcept {
+  if (state_ == PathState::Candidate) return kNever;
+  Time next = std::min(validation_.next_timeout(), suspect_at());
+  if (can_talk()) next = std::min({next, bfd_.next_timeout(), feedback_at_});
+  if (state_ == PathState::Validating) next = std::min(next, validating_until_);
+  if (candidate_)
+    next = std::min(
+        {next, candidate_->validation.next_timeout(), candidate_->since + kCandidateLifeMax});
+  if (active_until_ != Time{}) next = std::min(next, active_until_);
+  if (!responses_.empty() || (confirm_due_ && can_talk())) next = Time{};
+  return next;
+}
+
+void Path::on_bfd_change(Time now, const std::optional<BfdStateChange>& change) noexcept {
+  if (!change) return;
+  const bool was_up = change->from == BfdState::Up;
+  if (was_up && is_usable()) {
+    const bool silent = change->diag == BfdDiag::DetectionTimeExpired;
+    go_down(now, silent ? Cause::Silence : Cause::PeerSaysDown);
+  }
+  if (change->to == BfdState::Up) settle(now, Cause::Answered);
+}
+
+void Path::settle(Time now, Cause cause) noexcept {
+  if (state_ != PathState::Validating || !answered_ || bfd_.state() != BfdState::Up) return;
+  validation_.stop();
+  validating_until_ = kNever;
+  last_heard_ = now;
+  hold_down_.on_up(now);
+  update_profile(now);
+  change_state(now, PathState::Up, cause);
+}
+
+void Path::go_down(Time now, Cause cause) noexcept {
+  answered_ = false;
+  validating_until_ = kNever;
+  feedback_at_ = kNever;
+  validation_.recover(now, wan_.metered ? ProbePace::Metered : ProbePace::Normal);
+  if (is_usable()) {
+    ++counters_.downs;
+    counters_.last_down_cause = cause;
+    hold_down_.on_down(now);
+  }
+  change_state(now, PathState::Down, cause);
+}
+
+void Path::change_state(Time now, PathState to, Cause cause) noexcept {
+  if (state_ == to) return;
+  const Duration silence = last_heard_ == Time{} ? Duration::zero() : now - last_heard_;
+  const PathChange change{EventKind::PathState, cause, state_, to, silence};
+  state_ = to;
+  if (!changes_.push(change)) changes_.back() = change;  // only the newest state matters then
+}
+
+std::optional<PathChange> Path::take_change() noexcept {
+  if (changes_.empty()) return {};
+  const PathChange first = changes_[0];
+  std::move(changes_.begin() + 1, changes_.end(), changes_.begin());
+  (void)changes_.pop();
+  return first;
+}
+
+PathView Path::view(Time now) const noexcept {
+  PathView view{id_, Usability::Never, 0, rtt_.floor() / 2};
+  if (state_ == PathState::Suspect) view.usability = Usability::LastResort;
+  if (state_ == PathState::Up)
+    view.usability = hold_down_.is_held(now) ? Usability::Held : Usability::Usable;
+  view.rank = std::max(wan_.priority - 1 + (wan_.metered ? kMeteredRank : 0), peer_rank_);
+  return view;
+}
+
+}  // namespace wanbond

@@ -1,0 +1,200 @@
+// Path: one local WAN socket and one remote address within a session, from its first challenge to
+// its last heartbeat (protocol 3.1 to 3.4). A passive machine: authentic packets, frames and time
+// come in; state changes and the control frames to send come out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/address.h"
+#include "base/fixed.h"
+#include "base/ids.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "core/event.h"
+#include "core/settings.h"
+#include "core/validation.h"
+#include "proto/bfd.h"
+#include "proto/frames.h"
+#include "sched/failover.h"
+#include "sched/hold_down.h"
+#include "sched/rtt.h"
+#include "sched/traffic.h"
+
+namespace wanbond {
+
+/// Where a path's datagrams come from and go to.
+struct PathAddress {
+  SocketId socket;
+  Endpoint remote;  // port 0: not known yet
+  IpAddress local;  // unspecified: the socket's own choice
+  friend bool operator==(const PathAddress&, const PathAddress&) = default;
+};
+
+/// Who opened a path: we, by our configuration, or the peer.
+enum class PathOrigin : std::uint8_t { Configured, Learned };
+
+/// One authentic packet that was no replay.
+struct Arrival {
+  PathAddress from;
+  std::uint32_t number = 0;  // packet number
+  std::uint32_t bytes = 0;   // UDP payload
+  std::uint8_t epoch = 0;    // whose number it is
+  bool newest = false;       // the highest number of its path so far: it may speak of addresses
+};
+
+/// A change of a path that others must know of.
+struct PathChange {
+  EventKind kind{};  // PathState or PathMoved
+  Cause cause{};
+  PathState from{};
+  PathState to{};
+  Duration silence{};
+};
+
+/// One CTRL datagram that a path wants sent.
+struct ControlPlan {
+  PathAddress to;
+  FixedVector<Frame, 8> frames;
+  std::size_t padded_bytes = 0;  // UDP payload to fill up to; 0: no padding
+};
+
+class Path {
+ public:
+  struct Settings {
+    PathId id;
+    PathAddress address;
+    PathOrigin origin = PathOrigin::Configured;
+  };
+  /// `wan` and `random` outlive the path. It stays Candidate until start().
+  Path(Time now, const Settings& settings, const WanSettings& wan, Random& random) noexcept;
+
+  /// There are keys: challenges begin. Nothing when the address is not known, or once begun.
+  void start(Time now) noexcept;
+  /// There are no keys any more: Down until start().
+  void stop(Time now, Cause cause) noexcept;
+  /// The handshake itself has shown that this address answers.
+  void on_address_proven(Time now) noexcept;
+  /// The peer is another process than before.
+  void on_peer_restarted(Time now) noexcept;
+  /// The next packet says CONFIRM.
+  void confirm_keys() noexcept { confirm_due_ = name_due_ = true; }
+
+  void on_arrival(Time now, const Arrival& arrival) noexcept;
+  void on_data_received(Time now, std::uint16_t stamp) noexcept;
+  void on_data_sent(Time now, std::uint32_t packets, std::uint64_t bytes) noexcept;
+  void on_challenge(Time now, const PathChallengeFrame& frame, const Arrival& arrival) noexcept;
+  void on_response(Time now, const PathResponseFrame& frame, const Arrival& arrival) noexcept;
+  void on_bfd(Time now, const BfdControl& control) noexcept;
+  void on_feedback(Time now, const FeedbackFrame& frame) noexcept;
+  void on_name(const PathNameFrame& frame);
+  void on_control_stamp(Time now, std::uint16_t stamp) noexcept;
+  /// The kernel refused to send to this path's address.
+  void on_send_refused(Time now) noexcept;
+  /// The configured endpoint has (another) address now.
+  void set_remote(Time now, const Endpoint& remote) noexcept;
+
+  /// `late`: how long the loop could not run; detection deadlines move by it.
+  void on_timer(Time now, Duration late) noexcept;
+  Time next_timeout() const noexcept;
+  /// When view() changes by time alone; kNever if it does not.
+  Time next_view_change(Time now) const noexcept { return hold_down_.next_timeout(now); }
+  /// The next datagram to send now; call until none.
+  std::optional<ControlPlan> poll_transmit(Time now) noexcept;
+  /// Counts a CTRL that was sent.
+  void on_control_sent(std::uint64_t bytes) noexcept;
+  /// The next change since the last call; call until none.
+  std::optional<PathChange> take_change() noexcept;
+
+  PathId id() const noexcept { return id_; }
+  PathOrigin origin() const noexcept { return origin_; }
+  const PathAddress& address() const noexcept { return address_; }
+  PathState state() const noexcept { return state_; }
+  bool is_usable() const noexcept {
+    return state_ == PathState::Up || state_ == PathState::Suspect;
+  }
+  /// How Failover should see it.
+  PathView view(Time now) const noexcept;
+  const BfdSession& bfd() const noexcept { return bfd_; }
+  const RttEstimator& rtt() const noexcept { return rtt_; }
+  const ReceiveAccount& received() const noexcept { return received_; }
+  const SendAccount& sent() const noexcept { return sent_; }
+  /// The peer's name of its WAN behind this path; empty while unknown.
+  const std::string& peer_name() const noexcept { return peer_name_; }
+
+  struct Counters {
+    std::uint64_t tx_packets = 0, tx_bytes = 0, rx_packets = 0, rx_bytes = 0;  // UDP payload
+    std::uint32_t downs = 0;
+    Cause last_down_cause{};
+  };
+  const Counters& counters() const noexcept { return counters_; }
+
+ private:
+  /// An address that an authentic packet came from, not the one we send to.
+  struct Candidate {
+    PathAddress address;
+    Validation validation;
+    std::uint64_t bytes_in = 0, bytes_out = 0;
+    Time since{};
+  };
+  struct PendingResponse {
+    PathAddress to;
+    PathResponseFrame frame;
+    std::size_t bytes = 0;  // of the challenge: the answer is as long
+  };
+
+  bool can_talk() const noexcept;
+  bool is_active(Time now) const noexcept { return now < active_until_; }
+  void mark_active(Time now) noexcept;
+  void change_state(Time now, PathState to, Cause cause) noexcept;
+  void go_down(Time now, Cause cause) noexcept;
+  void settle(Time now, Cause cause) noexcept;
+  void on_bfd_change(Time now, const std::optional<BfdStateChange>& change) noexcept;
+  void track_address(Time now, const Arrival& arrival) noexcept;
+  void move_to(Time now, const PathAddress& address) noexcept;
+  void update_profile(Time now) noexcept;
+  Time suspect_at() const noexcept;
+  FeedbackFrame make_feedback(Time now) noexcept;
+  PathChallengeFrame make_challenge(std::uint64_t token) const noexcept;
+  void add_routine_frames(Time now, ControlPlan& plan) noexcept;
+  std::optional<ControlPlan> plan_response(Time now) noexcept;
+  std::optional<ControlPlan> plan_candidate(Time now) noexcept;
+
+  PathId id_;
+  PathOrigin origin_;
+  const WanSettings& wan_;
+  Random& random_;
+  PathAddress address_;
+  PathState state_ = PathState::Candidate;
+
+  BfdSession bfd_;
+  Validation validation_;  // of address_
+  bool answered_ = false;  // address_ has answered since the path last went down
+  Time validating_until_ = kNever;
+  std::optional<Candidate> candidate_;
+  std::optional<PathAddress> refused_;  // a candidate that lost against the old address
+  Time refused_until_{};
+  FixedVector<PendingResponse, 4> responses_;
+  bool confirm_due_ = false;
+  bool name_due_ = true;
+
+  Time last_heard_{};
+  Time active_until_{};
+  Time feedback_at_ = kNever;  // when the next FEEDBACK is due
+  std::uint64_t rx_bytes_reported_ = 0;
+  Time last_feedback_{};
+  std::uint64_t load_bytes_ = 0;  // data sent since load_since_
+  Time load_since_{};
+  PathLoad load_ = PathLoad::Light;
+  unsigned peer_rank_ = 0;
+  HoldDown hold_down_;
+  RttEstimator rtt_;
+  ReceiveAccount received_;
+  SendAccount sent_;
+  std::string peer_name_;
+  Counters counters_;
+  FixedVector<PathChange, 8> changes_;
+};
+
+}  // namespace wanbond

@@ -1,0 +1,137 @@
+// The control frames of a path: what the peer's say, and which of ours are due.
+#include <algorithm>
+
+#include "core/path.h"
+#include "proto/limits.h"
+#include "proto/wire.h"
+
+namespace wanbond {
+namespace {
+
+constexpr unsigned kMeteredRank = 1000;  // behind every priority
+
+}  // namespace
+
+void Path::on_challenge(Time now, const PathChallengeFrame& frame,
+                        const Arrival& arrival) noexcept {
+  peer_rank_ = frame.priority + (frame.metered ? kMeteredRank : 0);
+  PendingResponse response{arrival.from, {frame.token, arrival.from.remote}, arrival.bytes};
+  if (!responses_.push(response)) return;  // the peer asks again
+  if (origin_ == PathOrigin::Learned) start(now);
+}
+
+void Path::on_response(Time now, const PathResponseFrame& frame, const Arrival& arrival) noexcept {
+  if (candidate_ && arrival.from.remote == candidate_->address.remote &&
+      candidate_->validation.on_response(now, frame.token)) {
+    move_to(now, candidate_->address);
+    return;
+  }
+  const auto rtt = validation_.on_response(now, frame.token);
+  if (!rtt || arrival.from.remote != address_.remote) return;
+  rtt_.on_sample(now, *rtt, load_);
+  if (candidate_) {  // the old address is alive: the new one was a copier, or comes too late
+    refused_ = candidate_->address;
+    refused_until_ = now + kValidationTimeout;
+    candidate_.reset();
+    validation_.stop();
+  }
+  if (!answered_) on_address_proven(now);
+}
+
+void Path::on_bfd(Time now, const BfdControl& control) noexcept {
+  on_bfd_change(now, bfd_.on_control(now, control));
+}
+
+void Path::on_feedback(Time now, const FeedbackFrame& frame) noexcept {
+  const std::uint16_t elapsed = static_cast<std::uint16_t>(wire_stamp(now) - frame.stamp_echo);
+  if (frame.held < 0xffff && frame.packet_count > 0)
+    rtt_.on_sample(now, stamp_difference(elapsed, frame.held), load_);
+  sent_.on_report(now, {frame.largest_packet_number, frame.packet_count, frame.byte_count});
+}
+
+void Path::on_name(const PathNameFrame& frame) { peer_name_ = frame.name(); }
+
+FeedbackFrame Path::make_feedback(Time now) noexcept {
+  last_feedback_ = now;
+  rx_bytes_reported_ = counters_.rx_bytes;
+  FeedbackFrame frame;
+  frame.path = id_;
+  frame.stamp_echo = received_.newest_stamp();
+  frame.held = stamp_span(now - received_.newest_at());
+  frame.arrived = received_.newest_arrival();
+  frame.largest_packet_number = received_.largest();
+  frame.packet_count = received_.packets();
+  frame.byte_count = received_.bytes();
+  frame.late_count = received_.late();
+  return frame;
+}
+
+PathChallengeFrame Path::make_challenge(std::uint64_t token) const noexcept {
+  return {.token = token,
+          .priority = static_cast<std::uint8_t>(wan_.priority - 1),
+          .metered = wan_.metered};
+}
+
+void Path::add_routine_frames(Time now, ControlPlan& plan) noexcept {
+  const auto add = [&](const Frame& frame) { (void)plan.frames.push(frame); };  // 8 always fit
+  if (confirm_due_) {
+    confirm_due_ = false;
+    add(ConfirmFrame{});
+  }
+  if (const auto token = validation_.poll(now, random_)) {
+    add(make_challenge(*token));
+    plan.padded_bytes = kValidationBytes;
+    name_due_ = true;
+  }
+  if (name_due_ && !plan.frames.empty()) {
+    name_due_ = false;
+    if (const auto name = PathNameFrame::make(wan_.name)) add(*name);
+  }
+  if (!can_talk()) return;
+  if (const auto control = bfd_.poll_transmit(now)) {
+    BfdFrame frame;
+    ByteWriter writer(frame.packet);
+    write_bfd(writer, *control);
+    add(frame);
+    feedback_at_ = now;  // rides along
+  }
+  if (now < feedback_at_) return;
+  feedback_at_ = kNever;
+  if (received_.any()) add(make_feedback(now));
+}
+
+std::optional<ControlPlan> Path::plan_response(Time now) noexcept {
+  if (responses_.empty()) return {};
+  const PendingResponse response = responses_.pop();
+  ControlPlan plan{.to = response.to};
+  (void)plan.frames.push(response.frame);
+  if (response.to.remote == address_.remote) add_routine_frames(now, plan);
+  plan.padded_bytes = response.bytes;  // shows the peer that this size comes back, too
+  return plan;
+}
+
+std::optional<ControlPlan> Path::plan_candidate(Time now) noexcept {
+  if (!candidate_) return {};
+  const auto token = candidate_->validation.poll(now, random_);
+  if (!token) return {};
+  constexpr std::size_t kChallengeBytes = kCtrlOverheadBytes + kFrameHeadBytes + 16;
+  const std::uint64_t allowed_bytes = candidate_->bytes_in * kAmplificationMax;
+  if (candidate_->bytes_out + kChallengeBytes > allowed_bytes) return {};
+  ControlPlan plan{.to = candidate_->address};
+  (void)plan.frames.push(make_challenge(*token));
+  candidate_->bytes_out += kChallengeBytes;
+  return plan;
+}
+
+std::optional<ControlPlan> Path::poll_transmit(Time now) noexcept {
+  if (state_ == PathState::Candidate && responses_.empty()) return {};
+  if (auto plan = plan_response(now)) return plan;
+  if (auto plan = plan_candidate(now)) return plan;
+  if (address_.remote.port == 0) return {};
+  ControlPlan plan{.to = address_};
+  add_routine_frames(now, plan);
+  if (plan.frames.empty()) return {};
+  return plan;
+}
+
+}  // namespace wanbond

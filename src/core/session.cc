@@ -1,0 +1,272 @@
+#include "core/session.h"
+
+#include <algorithm>
+
+#include "proto/limits.h"
+
+namespace wanbond {
+namespace {
+
+// After the peer said goodbye it is given this long before it is called again.
+constexpr Duration kPauseAfterClose = 1s;
+constexpr std::size_t kIpv4UdpBytes = 28;
+constexpr std::size_t kIpv6UdpBytes = 48;
+
+KeyLimits limits_of(const NodeSettings& settings) noexcept {
+  KeyLimits limits;
+  limits.rekey_after = std::min(limits.rekey_after, settings.rekey_after);
+  limits.rekey_jitter = limits.rekey_after / 12;
+  limits.responder_rekey_after = limits.rekey_after * 5 / 4;
+  return limits;
+}
+
+InitFacts facts_of(const PeerSettings& peer, const SessionShared& shared) noexcept {
+  InitFacts facts{.cipher_offer = cipher_offer(peer.cipher), .boot_id = shared.boot_id};
+  if (peer.endpoints.empty()) facts.features |= kFeaturePassive;
+  std::uint16_t mtu = 0xffff;
+  for (const WanSettings& wan : shared.settings.wans) mtu = std::min(mtu, wan.mtu_bytes);
+  facts.payload_bytes_max =
+      static_cast<std::uint16_t>(std::min<std::size_t>(mtu - kIpv6UdpBytes, kUdpPayloadBytesMax));
+  return facts;
+}
+
+}  // namespace
+
+Session::Session(Time now, PeerId peer, const RemoteIdentity& remote, const SessionShared& shared)
+    : peer_(peer),
+      configured_(shared.settings.peers[peer.value]),
+      remote_(remote),
+      shared_(shared),
+      half_(shared.local.public_key() < remote.public_key() ? OpenerHalf::First
+                                                            : OpenerHalf::Second),
+      keyring_(shared.random, limits_of(shared.settings)),
+      control_(now, {peer, half_, configured_, shared.settings.wans}, shared.random),
+      exchange_(shared.local, remote_, facts_of(configured_, shared), peer, shared.slots,
+                shared.random),
+      egress_(keyring_, shared.pool, shared.drops),
+      ingress_(keyring_, shared.drops),
+      init_limit_(kHandshakesPerPeerMax, kHandshakesPerPeerMax) {}
+
+void Session::on_super_packet(Time now, const SuperPacket& super, Outbox& out) noexcept {
+  Path* path = control_.selected();
+  if (path == nullptr) return shared_.drops.add(DropReason::NoPath, super.segment_count());
+  const std::uint64_t bytes = egress_.send(now, super, *path, payload_bytes_max(*path), out);
+  if (bytes == 0) return;
+  tx_packets_ += super.segment_count();
+  tx_bytes_ += bytes;
+}
+
+std::size_t Session::payload_bytes_max(const Path& path) const noexcept {
+  const PathAddress& address = path.address();
+  const std::size_t mtu = shared_.settings.wans[address.socket.value].mtu_bytes;
+  const std::size_t own = mtu - (address.remote.address.is_v4() ? kIpv4UdpBytes : kIpv6UdpBytes);
+  return std::min<std::size_t>({own, current_.payload_bytes_max, kUdpPayloadBytesMax});
+}
+
+std::optional<InnerArrival> Session::on_datagram(Time now, EpochId epoch, const Header& header,
+                                                 const PathAddress& from, MutableBytes datagram,
+                                                 Outbox& out) noexcept {
+  const auto bytes = static_cast<std::uint32_t>(datagram.size());
+  auto opened = ingress_.open(now, epoch, header, datagram);
+  if (!opened) return {};
+  const Arrival arrival{from, header.packet_number, bytes, epoch.value, opened->newest};
+  Path* path = control_.on_arrival(now, header.cid.path(), arrival, out);
+  if (opened->promoted) on_promoted(now, epoch, from, out);
+  if (const auto* control = std::get_if<ControlArrival>(&opened->content)) {
+    if (path == nullptr) return {};
+    path->on_control_stamp(now, control->stamp);
+    if (!control_.on_frames(now, *path, control->frames, arrival)) return {};
+    lose_keys(now, Cause::PeerClosed);
+    exchange_not_before_ = now + kPauseAfterClose;
+    return {};
+  }
+  const auto* inner = std::get_if<InnerArrival>(&opened->content);
+  if (inner == nullptr) return {};
+  if (path != nullptr) path->on_data_received(now, inner->stamp);
+  ++rx_packets_;
+  rx_bytes_ += inner->room.size() - kVirtioHeaderBytes;
+  return *inner;
+}
+
+Session::InitVerdict Session::on_init(Time now, ReceivedInit& init, const PathAddress& from,
+                                      CookieJar& jar, RespMessage& answer) noexcept {
+  const auto drop = [&](DropReason reason) {
+    shared_.drops.add(reason);
+    return InitVerdict::Dropped;
+  };
+  if (!init_limit_.take(now)) return drop(DropReason::RateLimited);
+  const auto payload = init.read_payload(remote_);
+  if (!payload) return drop(DropReason::UnknownPeer);
+  const bool proven =
+      payload->retry_echo != 0 && jar.matches_echo(now, from.remote, payload->retry_echo);
+  if (payload->timestamp <= last_stamp_ && !proven) {
+    if (now < stale_reply_at_) return drop(DropReason::StaleHandshake);
+    stale_reply_at_ = now + kStaleReplyGap;
+    return InitVerdict::ProveAddress;
+  }
+  const bool crossing = exchange_.is_running() && now - exchange_.began() < kHandshakeCrossingSpan;
+  if (crossing && half_ == OpenerHalf::First) return drop(DropReason::StaleHandshake);
+  const auto cipher = choose_cipher(payload->cipher_offer, configured_.cipher);
+  if (!cipher) return drop(DropReason::CipherMismatch);
+  const auto cid_base = shared_.slots.allocate({peer_, 0}, shared_.random);
+  if (!cid_base) return drop(DropReason::QueueFull);
+  const InitFacts own = facts_of(configured_, shared_);
+  const auto answered = init.respond(remote_,
+                                     {.cipher = *cipher,
+                                      .cid_base = *cid_base,
+                                      .highest_path = kPathCountMax - 1,
+                                      .payload_bytes_max = own.payload_bytes_max,
+                                      .boot_id = own.boot_id},
+                                     shared_.random);
+  if (!answered) {
+    shared_.slots.release(*cid_base);
+    return drop(DropReason::UnknownPeer);
+  }
+  exchange_.cancel();
+  last_stamp_ = payload->timestamp;
+  const EpochId epoch =
+      keyring_.install_responder(now, answered->keys, {*cid_base, payload->cid_base});
+  release_slots();
+  shared_.slots.assign(*cid_base, {peer_, epoch.value});
+  facts_[epoch.value] = {payload->boot_id, payload->payload_bytes_max, from};
+  answer = answered->message;
+  return InitVerdict::Answered;
+}
+
+void Session::on_response(Time now, Bytes message, const PathAddress& from, Outbox& out) noexcept {
+  const auto completed = exchange_.on_response(message);
+  if (!completed) return shared_.drops.add(DropReason::StaleHandshake);
+  const EpochId epoch = keyring_.install_initiator(now, completed->keys, completed->cids);
+  release_slots();
+  shared_.slots.assign(completed->cids.local, {peer_, epoch.value});
+  facts_[epoch.value] = {completed->payload.boot_id, completed->payload.payload_bytes_max, from};
+  adopt(now, epoch, from, out);
+}
+
+void Session::on_cookie(Time now, Bytes reply, const PathAddress& from) noexcept {
+  if (!exchange_.on_cookie(now, reply, from)) shared_.drops.add(DropReason::StaleHandshake);
+}
+
+void Session::on_promoted(Time now, EpochId epoch, const PathAddress& from, Outbox& out) noexcept {
+  exchange_.cancel();
+  adopt(now, epoch, from, out);
+}
+
+void Session::adopt(Time now, EpochId epoch, const PathAddress& proven, Outbox& out) noexcept {
+  const PeerFacts& facts = facts_[epoch.value];
+  const bool same_place = facts.from.socket == proven.socket && facts.from.remote == proven.remote;
+  if (current_.boot_id != 0 && current_.boot_id != facts.boot_id) control_.on_peer_restarted(now);
+  current_ = facts;
+  has_keys_ = true;
+  control_.on_keys(now, same_place ? std::optional(proven) : std::nullopt);
+  out.report({.at = now, .kind = EventKind::KeysChanged, .peer = peer_});
+}
+
+void Session::lose_keys(Time now, Cause cause) noexcept {
+  keyring_.erase_all();
+  release_slots();
+  has_keys_ = false;
+  control_.on_keys_lost(now, cause);
+}
+
+void Session::release_slots() noexcept {
+  for (const std::uint32_t cid_base : keyring_.take_freed()) shared_.slots.release(cid_base);
+}
+
+void Session::on_send_refused(Time now, SocketId socket, const Endpoint& remote) noexcept {
+  control_.on_send_refused(now, socket, remote);
+}
+
+void Session::on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept {
+  control_.on_endpoint(now, index, endpoint);
+}
+
+void Session::on_timer(Time now, Duration late, Outbox&) noexcept {
+  keyring_.on_timer(now);
+  release_slots();
+  if (has_keys_ && !keyring_.can_send(now)) lose_keys(now, Cause::KeysExpired);
+  control_.on_timer(now, late);
+}
+
+void Session::update_exchange(Time now) noexcept {
+  const bool wanted = !has_keys_ || keyring_.rekey_wanted(now) || !control_.has_hope();
+  if (wanted)
+    exchange_.begin(now, exchange_not_before_);
+  else if (exchange_.is_running())
+    exchange_.cancel();
+}
+
+void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
+  update_exchange(now);
+  control_.settle(now, out);
+  is_up_ = control_.selected() != nullptr;
+  const auto reach =
+      control_.has_usable() ? Exchange::Reach::SomePathUp : Exchange::Reach::AllPathsDown;
+  if (exchange_.next_timeout() <= now) {
+    const Control::Targets targets = control_.handshake_targets(now);
+    while (const auto message = exchange_.poll(now, wall, reach, targets))
+      egress_.send_plain(message->to, message->bytes, out);
+  }
+  for (const auto& path : control_.paths()) {
+    if (path->next_timeout() > now) continue;
+    while (const auto plan = path->poll_transmit(now)) egress_.send_control(now, *plan, *path, out);
+  }
+  due_ = std::min({keyring_.next_timeout(), exchange_.next_timeout(), control_.next_timeout(now)});
+}
+
+void Session::close(Time now, Outbox& out) noexcept {
+  for (const auto& path : control_.paths()) {
+    if (!path->is_usable()) continue;
+    ControlPlan plan{.to = path->address()};
+    (void)plan.frames.push(CloseFrame{CloseReason::Shutdown});  // the first of eight
+    egress_.send_control(now, plan, *path, out);
+  }
+}
+
+PeerStatus Session::status(Time now) const {
+  PeerStatus status{.name = configured_.name,
+                    .public_key = configured_.public_key,
+                    .up = is_up_,
+                    .has_keys = has_keys_,
+                    .tx_packets = tx_packets_,
+                    .tx_bytes = tx_bytes_,
+                    .rx_packets = rx_packets_,
+                    .rx_bytes = rx_bytes_};
+  if (const Epoch* epoch = keyring_.current()) {
+    status.cipher = epoch->send.key().cipher();
+    status.handshake_age = now - epoch->created;
+  }
+  for (const auto& path : control_.paths()) status.paths.push_back(path_status(now, *path));
+  return status;
+}
+
+PathStatus Session::path_status(Time, const Path& path) const {
+  const PathAddress& address = path.address();
+  const Path::Counters& counters = path.counters();
+  PathStatus status{.name = control_.path_name(path),
+                    .id = path.id(),
+                    .wan = address.socket,
+                    .local = address.local,
+                    .remote = address.remote,
+                    .state = path.state(),
+                    .bfd_state = path.bfd().state(),
+                    .selected = control_.selected() == &path,
+                    .learned = path.origin() == PathOrigin::Learned,
+                    .rtt = path.rtt().srtt(),
+                    .rtt_min = path.rtt().floor(),
+                    .jitter = path.received().jitter(),
+                    .delay_relative = control_.relative_delay(path),
+                    .loss_ppm = path.sent().loss_ppm(),
+                    .rate = path.sent().rate(),
+                    .mtu_bytes = shared_.settings.wans[address.socket.value].mtu_bytes,
+                    .tx_packets = counters.tx_packets,
+                    .tx_bytes = counters.tx_bytes,
+                    .rx_packets = counters.rx_packets,
+                    .rx_bytes = counters.rx_bytes,
+                    .downs = counters.downs,
+                    .last_down_cause = counters.last_down_cause};
+  if (status.bfd_state == BfdState::Up) status.detection_time = path.bfd().detection_time();
+  return status;
+}
+
+}  // namespace wanbond

@@ -1,0 +1,103 @@
+// Session: all that is shared with one peer. It only wires machines together: the exchange makes
+// keys, the keyring holds them, control keeps the paths, egress and ingress move the packets.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "core/admission.h"
+#include "core/control.h"
+#include "core/egress.h"
+#include "core/exchange.h"
+#include "core/ingress.h"
+#include "core/slots.h"
+#include "core/status.h"
+
+namespace wanbond {
+
+/// What all sessions of a node use; outlives them.
+struct SessionShared {
+  const NodeSettings& settings;
+  const LocalIdentity& local;
+  PacketPool& pool;
+  Random& random;
+  SlotTable& slots;
+  DropCounters& drops;
+  std::uint64_t boot_id = 0;
+};
+
+class Session {
+ public:
+  Session(Time now, PeerId peer, const RemoteIdentity& remote, const SessionShared& shared);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// Sends an inner packet or super packet on the path that the peer's flows use.
+  void on_super_packet(Time now, const SuperPacket& super, Outbox& out) noexcept;
+  /// A DATA or CTRL for one of our epochs; gives the inner packet, if it is one. finish() must
+  /// follow once the batch's datagrams are in.
+  std::optional<InnerArrival> on_datagram(Time now, EpochId epoch, const Header& header,
+                                          const PathAddress& from, MutableBytes datagram,
+                                          Outbox& out) noexcept;
+
+  /// What becomes of an HS_INIT whose sender is this peer.
+  enum class InitVerdict : std::uint8_t { Answered, Dropped, ProveAddress };
+  InitVerdict on_init(Time now, ReceivedInit& init, const PathAddress& from, CookieJar& jar,
+                      RespMessage& answer) noexcept;
+  /// A well-formed HS_RESP to one of our tries, mac1 good.
+  void on_response(Time now, Bytes message, const PathAddress& from, Outbox& out) noexcept;
+  void on_cookie(Time now, Bytes reply, const PathAddress& from) noexcept;
+
+  void on_send_refused(Time now, SocketId socket, const Endpoint& remote) noexcept;
+  void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept;
+  void on_timer(Time now, Duration late, Outbox& out) noexcept;
+  /// Sends what is due and reports what changed; to be called after every input.
+  void finish(Time now, WallTime wall, Outbox& out) noexcept;
+  Time next_timeout() const noexcept { return due_; }
+  /// Says CLOSE on every usable path.
+  void close(Time now, Outbox& out) noexcept;
+
+  bool is_up() const noexcept { return is_up_; }
+  PeerStatus status(Time now) const;
+
+ private:
+  /// What the peer said of itself in the handshake that made an epoch.
+  struct PeerFacts {
+    std::uint64_t boot_id = 0;
+    std::uint16_t payload_bytes_max = 0;
+    PathAddress from;
+  };
+  static constexpr std::size_t kEpochs = Keyring::kEpochCount;
+
+  void adopt(Time now, EpochId epoch, const PathAddress& proven, Outbox& out) noexcept;
+  void on_promoted(Time now, EpochId epoch, const PathAddress& from, Outbox& out) noexcept;
+  void lose_keys(Time now, Cause cause) noexcept;
+  void update_exchange(Time now) noexcept;
+  void release_slots() noexcept;
+  std::size_t payload_bytes_max(const Path& path) const noexcept;
+  PathStatus path_status(Time now, const Path& path) const;
+
+  PeerId peer_;
+  const PeerSettings& configured_;
+  const RemoteIdentity& remote_;
+  SessionShared shared_;
+  OpenerHalf half_;
+  Keyring keyring_;
+  Control control_;
+  Exchange exchange_;
+  Egress egress_;
+  Ingress ingress_;
+
+  std::array<PeerFacts, kEpochs> facts_{};
+  PeerFacts current_{};
+  Tai64n last_stamp_{};  // of the newest HS_INIT accepted
+  TokenBucket init_limit_;
+  Time stale_reply_at_{};
+  Time exchange_not_before_{};
+  bool has_keys_ = false;
+  bool is_up_ = false;
+  Time due_{};
+  std::uint64_t tx_packets_ = 0, tx_bytes_ = 0, rx_packets_ = 0, rx_bytes_ = 0;
+};
+
+}  // namespace wanbond

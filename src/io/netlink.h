@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <utility>
@@ -13,6 +15,9 @@
 #include "io/fd.h"
 
 namespace wanbond {
+
+class NetlinkRequest;
+struct NetlinkReply;
 
 /// Marks the routes and rules that are ours (rtm_protocol, FRA_PROTOCOL): 'w'. Not in use by any
 /// daemon of iproute2's rt_protos.
@@ -36,7 +41,7 @@ struct InterfaceAddress {
   unsigned length = 0;
 };
 
-/// A default route of the main table, one per next hop.
+/// A default route of the main table, one per next hop; ours are left out.
 struct DefaultRoute {
   std::string device;
   IpAddress gateway;  // unspecified: on link
@@ -103,6 +108,19 @@ class Netlink {
 
  private:
   explicit Netlink(Fd fd) noexcept : fd_(std::move(fd)) {}
+
+  using Handler = std::function<void(const NetlinkReply&)>;
+  /// Sends and reads until the kernel's acknowledgement or the end of a dump. `what` begins the
+  /// error's text; errno values in `harmless` count as success.
+  Result<void> exchange(NetlinkRequest& request, const std::string& what,
+                        std::initializer_list<int> harmless, const Handler& handle = {});
+  /// 0, or errno with the kernel's own words in `reason`, if any.
+  int round_trip(Bytes message, const Handler& handle, std::string& reason);
+  Result<void> change_route(const Route& route, std::uint16_t type);
+  Result<void> change_rule(const Rule& rule, std::uint16_t type);
+  /// Deletes what a dump of `dump_type` shows as ours, one family; returns how many.
+  Result<unsigned> sweep_family(std::uint8_t family, std::uint16_t dump_type,
+                                std::uint16_t delete_type);
 
   Fd fd_;
   std::uint32_t sequence_ = 0;

@@ -60,7 +60,7 @@ LIBRARIES = [
     ('libsodium', r'sodium(\.h|/)', r'crypto/[^/]+\.cc|src/io/random\.cc|tests/(?!sim/).*\.cc'),
     ('liburing', r'liburing', r'src/io/ring[^/]*\.(h|cc)'),
     ('libIPSec_MB', r'(intel-)?ipsec-mb', r'crypto/[^/]+\.cc'),
-    ('Boost', r'boost/', r'src/(config[^/]*|cmd_[^/]*|main)\.cc'),
+    ('Boost', r'boost/', r'src/(config[^/]*|cmd_[^/]*)\.cc'),
     ('spdlog', r'(spdlog|fmt)/', r'src/(log|show|metrics)[^/]*\.cc'),
     ('doctest', r'doctest/', r'tests/.*\.(cc|h)'),
 ]
@@ -110,11 +110,11 @@ BANNED = [
      'use ByteReader and ByteWriter', ''),
     (PROGRAM, r'\bshared_ptr\b|\bmake_shared\b', 'shared ownership', 'give it one owner', ''),
     (PROGRAM, r'\busing\s+namespace\b(?!\s+std::(chrono_)?literals)(?!\s+std::chrono_literals)',
-     '`using namespace`', 'name what you use', ''),
+     '`using namespace`', 'name what you use', r'src/wanbond\.cc|src/lab/lab_main\.cc'),
     (PROGRAM, r'^\s*#\s*define\b', 'macro', 'use constexpr, a template or a function', ''),
     (PROGRAM, r'\bdynamic_cast\b|\bgoto\b', 'dynamic_cast or goto', 'use a variant or a return',
      ''),
-    (PROGRAM, r'(?<!enum )\b(class|struct)\s+\w+(\s+final)?\s*:\s*'
+    (PROGRAM, r'(?<!enum )\b(class|struct)\s+\w+(\s+final)?\s*:(?!:)\s*'
      r'(?!(public\s+)?(wanbond::)?(Random|Io)\b)[\w:]',
      'inherits', 'only Random and Io are base classes; hold a member instead', ''),
     (EVERYWHERE, r'\bassert\s*\(', 'assert() vanishes in release builds', 'use check()', ''),

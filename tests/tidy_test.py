@@ -62,6 +62,7 @@ BAD = [
     ('src/driver.cc', 'using namespace std;\n', 'using namespace'),
     ('src/driver.cc', '#define X 1\n', 'macro'),
     ('src/driver.h', HEAD + 'class A : public B {};\n', 'inherits'),
+    ('src/driver.h', HEAD + 'struct A final : B {};\n', 'inherits'),
     ('src/driver.cc', 'void f() { assert(x); }\n', 'check()'),
     ('src/driver.cc', 'namespace other {\n}\n', 'namespace'),
     ('tests/unit/a.cc', 'void f() { std::this_thread::sleep_for(t); }\n', 'sleeps'),
@@ -96,7 +97,8 @@ GOOD = [
     ('tun/device.cc', '#include "tun/device.h"\n\n#include <linux/if_tun.h>\n#include "io/fd.h"\n'),
     ('src/config.cc', '#include <boost/program_options.hpp>\n'),
     ('src/core/a.cc', '// steady_clock, new and throw in words; "malloc(3)"\nauto s = "throw";\n'),
-    ('src/core/a.h', HEAD + 'enum class K : std::uint8_t { A };\nstruct T { int x{}; };\n'),
+    ('src/core/a.h', HEAD + 'enum class K : std::uint8_t { A };\nstruct T { int x{}; };\n'
+     'struct T::U {};\n'),
     ('src/proto/a.cc', 'int f(int k) {\n  switch (k) {\n    case 1: return 1;\n'
      '    default: return 2;\n  }\n}\n'),
     ('src/core/a.cc', 'void f() {\n' + '  g();\n' * 68 + '}\n\nA::A() noexcept : a_{1}, b_(2) {\n'

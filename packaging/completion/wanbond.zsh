@@ -1,0 +1,42 @@
+#compdef wanbond
+# Completion of wanbond(8) for zsh.
+
+_wanbond_instances() {
+  local -a names
+  names=(/etc/wanbond/*.conf(N:t:r))
+  _describe 'instance' names
+}
+
+_wanbond() {
+  local -a commands instance
+  commands=(
+    'run:run a node in the foreground'
+    'check:read a configuration and say what would run'
+    'show:state of peers and paths of a running node'
+    'events:its state changes, with their causes'
+    'genkey:print a new private key'
+    'pubkey:print the public key of a private key'
+    'genpsk:print a new preshared key'
+    'demo:two sites, three emulated WANs, one of them cut'
+    'version:version, ciphers and I/O back ends'
+  )
+  if ((CURRENT == 2)); then
+    _describe 'command' commands
+    return
+  fi
+  instance=('(-c --config)'{-c,--config}'[configuration file]:file:_files'
+    '1:instance:_wanbond_instances')
+  local command=$words[2]
+  shift words
+  ((CURRENT--))
+  case $command in
+    run | check) _arguments '--help[show usage]' $instance ;;
+    show) _arguments '--help[show usage]' '--json[for programs]' $instance ;;
+    events)
+      _arguments '--help[show usage]' '(-f --follow)'{-f,--follow}'[wait for more]' $instance
+      ;;
+    *) _arguments '--help[show usage]' ;;
+  esac
+}
+
+_wanbond "$@"

@@ -79,13 +79,14 @@ std::size_t Egress::seal_segment(Time now, const SuperPacket& super, std::uint32
   return sealed ? kClearHeaderBytes + text + kTagBytes : 0;
 }
 
-void Egress::send_plain(const PathAddress& to, Bytes message, Outbox& out) noexcept {
-  Segments datagram{pool_.acquire(message.size()), static_cast<std::uint32_t>(message.size())};
-  if (!datagram.buffer.valid()) return drops_.add(DropReason::NoBuffer);
+void send_plain(const PathAddress& to, Bytes message, PacketPool& pool, DropCounters& drops,
+                Outbox& out) noexcept {
+  Segments datagram{pool.acquire(message.size()), static_cast<std::uint32_t>(message.size())};
+  if (!datagram.buffer.valid()) return drops.add(DropReason::NoBuffer);
   datagram.buffer.resize(message.size());
   std::copy(message.begin(), message.end(), datagram.buffer.bytes().begin());
   if (!out.transmit({to.socket, to.remote, to.local, 0, std::move(datagram)}))
-    drops_.add(DropReason::QueueFull);
+    drops.add(DropReason::QueueFull);
 }
 
 void Egress::send_control(Time now, const ControlPlan& plan, Path& path, Outbox& out) noexcept {

@@ -14,6 +14,10 @@
 
 namespace wanbond {
 
+/// Sends `message` as it is; an empty pool or a full outbox is a counted drop. For handshakes.
+void send_plain(const PathAddress& to, Bytes message, PacketPool& pool, DropCounters& drops,
+                Outbox& out) noexcept;
+
 class Egress {
  public:
   /// All outlive it.
@@ -24,8 +28,6 @@ class Egress {
   /// `payload_bytes_max` is dropped and counted. Returns the inner bytes sent.
   std::uint64_t send(Time now, const SuperPacket& super, Path& path, std::size_t payload_bytes_max,
                      Outbox& out) noexcept;
-  /// Sends a handshake message as it is.
-  void send_plain(const PathAddress& to, Bytes message, Outbox& out) noexcept;
   /// Sends one CTRL.
   void send_control(Time now, const ControlPlan& plan, Path& path, Outbox& out) noexcept;
 

@@ -35,7 +35,6 @@ struct Node::State {
   void ask_cookie(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
   void work_off_handshake(Time now, Outbox& out) noexcept;
   void work_off_init(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
-  void send_plain(const PathAddress& to, Bytes message, Outbox& out) noexcept;
 
   NodeSettings settings;
   PacketPool& pool;
@@ -193,7 +192,7 @@ void Node::State::on_handshake(Time now, const PathAddress& from, Bytes message,
   if (!verify_mac1(local.guard(), message)) return drops.add(DropReason::BadMac);
   if (is_init) {
     const AnswerCache::Found known = answers.find(now, message);
-    if (known.answer != nullptr) return send_plain(from, *known.answer, out);
+    if (known.answer != nullptr) return send_plain(from, *known.answer, pool, drops, out);
     if (known.spent) return drops.add(DropReason::RateLimited);
     if (admission.under_load(now) && !jar.verify_mac2(now, from.remote, message))
       return ask_cookie(now, from, message, out);
@@ -216,7 +215,7 @@ void Node::State::ask_cookie(Time now, const PathAddress& from, Bytes message,
                              Outbox& out) noexcept {
   drops.add(DropReason::RateLimited);
   if (!admission.cookie_allowed(now)) return;
-  send_plain(from, jar.make_reply(now, local.guard(), message, from.remote), out);
+  send_plain(from, jar.make_reply(now, local.guard(), message, from.remote), pool, drops, out);
 }
 
 void Node::State::on_cookie(Time now, const PathAddress& from, Bytes message,
@@ -255,7 +254,7 @@ void Node::State::work_off_init(Time now, const PathAddress& from, Bytes message
   switch (sessions[found->second]->on_init(now, *init, from, jar, answer)) {
     case Session::InitVerdict::Answered:
       answers.store(now, message, answer);
-      send_plain(from, answer, out);
+      send_plain(from, answer, pool, drops, out);
       break;
     case Session::InitVerdict::ProveAddress:
       ask_cookie(now, from, message, out);
@@ -264,15 +263,6 @@ void Node::State::work_off_init(Time now, const PathAddress& from, Bytes message
       break;
   }
   finish(now, found->second, out);
-}
-
-void Node::State::send_plain(const PathAddress& to, Bytes message, Outbox& out) noexcept {
-  Segments datagram{pool.acquire(message.size()), static_cast<std::uint32_t>(message.size())};
-  if (!datagram.buffer.valid()) return drops.add(DropReason::NoBuffer);
-  datagram.buffer.resize(message.size());
-  std::copy(message.begin(), message.end(), datagram.buffer.bytes().begin());
-  if (!out.transmit({to.socket, to.remote, to.local, 0, std::move(datagram)}))
-    drops.add(DropReason::QueueFull);
 }
 
 void Node::on_send_failed(Time now, SocketId socket, const Endpoint& remote, int error,

@@ -47,8 +47,8 @@ void Path::start(Time now) noexcept {
 
 void Path::stop(Time now, Cause cause) noexcept {
   if (state_ == PathState::Candidate) return;
-  on_bfd_change(now, bfd_.restart(now, BfdDiag::PathDown));
   go_down(now, cause);
+  on_bfd_change(now, bfd_.restart(now, BfdDiag::PathDown));
   validation_.stop();
   candidate_.reset();
   responses_.clear();
@@ -150,8 +150,8 @@ void Path::on_control_sent(std::uint64_t bytes) noexcept {
 void Path::on_send_refused(Time now) noexcept {
   address_.local = {};  // it may have left the interface
   if (!is_usable()) return;
-  on_bfd_change(now, bfd_.restart(now, BfdDiag::PathDown));
   go_down(now, Cause::SendRefused);
+  on_bfd_change(now, bfd_.restart(now, BfdDiag::PathDown));
 }
 
 void Path::set_remote(Time now, const Endpoint& remote) noexcept {
@@ -168,6 +168,7 @@ bool Path::can_talk() const noexcept {
 }
 
 void Path::update_profile(Time now) noexcept {
+  if (bfd_.state() != BfdState::Up) return;  // a session that comes up has a pace of its own
   const BfdIntervals wanted = is_active(now)
                                   ? BfdIntervals{wan_.heartbeat, wan_.heartbeat,
                                                  static_cast<std::uint8_t>(wan_.detect_mult)}

@@ -205,7 +205,7 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
   if (exchange_.next_timeout() <= now) {
     const Control::Targets targets = control_.handshake_targets(now);
     while (const auto message = exchange_.poll(now, wall, reach, targets))
-      egress_.send_plain(message->to, message->bytes, out);
+      send_plain(message->to, message->bytes, shared_.pool, shared_.drops, out);
   }
   for (const auto& path : control_.paths()) {
     if (path->next_timeout() > now) continue;

@@ -1,6 +1,7 @@
 #include "core/exchange.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "crypto/limits.h"
 #include "proto/limits.h"
@@ -25,14 +26,29 @@ void Exchange::begin(Time now, Time not_before) noexcept {
   if (running_) return;
   running_ = true;
   began_ = now;
+  first_sent_ = kNever;
   next_ = std::max(now, not_before);
   tries_ = target_ = 0;
 }
 
 void Exchange::cancel() noexcept {
   running_ = false;
+  also_to_.reset();
   drop(attempt_);
   drop(previous_);
+}
+
+bool Exchange::is_crossing(Time now) const noexcept {
+  return running_ && first_sent_ != kNever && now - first_sent_ < kHandshakeCrossingSpan;
+}
+
+void Exchange::send_also_to(const PathAddress& address) noexcept {
+  if (attempt_) also_to_ = address;
+}
+
+Time Exchange::next_timeout() const noexcept {
+  if (!running_) return kNever;
+  return also_to_ ? Time{} : next_;
 }
 
 void Exchange::drop(std::optional<Attempt>& attempt) noexcept {
@@ -85,7 +101,9 @@ Exchange::Message Exchange::message_to(Time now, const PathAddress& to) const no
 
 std::optional<Exchange::Message> Exchange::poll(Time now, WallTime wall, Reach reach,
                                                 const Control::Targets& targets) noexcept {
-  if (!running_ || now < next_) return {};
+  if (!running_) return {};
+  if (also_to_) return message_to(now, *std::exchange(also_to_, std::nullopt));
+  if (now < next_) return {};
   if (targets.empty()) {
     next_ = now + kHandshakeDownRetry;
     return {};
@@ -106,6 +124,7 @@ std::optional<Exchange::Message> Exchange::poll(Time now, WallTime wall, Reach r
     next_ = now + wait_after_try(now, reach);
     ++tries_;
   }
+  first_sent_ = std::min(first_sent_, now);
   return message_to(now, to);
 }
 

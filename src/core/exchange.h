@@ -49,8 +49,11 @@ class Exchange {
   /// Forgets all tries and frees their connection ids.
   void cancel() noexcept;
   bool is_running() const noexcept { return running_; }
-  /// When begin() was, while running.
-  Time began() const noexcept { return began_; }
+  /// We have been asking for less than 5 s: of two handshakes that cross, that of the side with
+  /// the smaller static key goes on (protocol 2.6). Older tries do not reach the peer.
+  bool is_crossing(Time now) const noexcept;
+  /// The message under way goes to `address` at once, too: the peer has just been heard from there.
+  void send_also_to(const PathAddress& address) noexcept;
 
   struct Message {
     PathAddress to;
@@ -59,7 +62,7 @@ class Exchange {
   /// The HS_INIT that is due now, if any; call until none.
   std::optional<Message> poll(Time now, WallTime wall, Reach reach,
                               const Control::Targets& targets) noexcept;
-  Time next_timeout() const noexcept { return running_ ? next_ : kNever; }
+  Time next_timeout() const noexcept;
 
   struct Completed {
     RespPayload payload;
@@ -99,7 +102,9 @@ class Exchange {
 
   bool running_ = false;
   Time began_{};
+  Time first_sent_ = kNever;
   Time next_ = kNever;
+  std::optional<PathAddress> also_to_;
   Time attempt_began_{};
   std::size_t tries_ = 0;       // rounds since begin()
   std::size_t race_start_ = 0;  // index of the target that this round began with

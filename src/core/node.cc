@@ -88,11 +88,12 @@ Node::~Node() = default;
 
 void Node::State::on_input(Time now) noexcept {
   check(now >= last_seen);
+  const Time before = std::exchange(last_seen, now);
+  if (before == Time{} || now - before <= kLateMin) return;
   Time planned = kNever;
   for (const auto& session : sessions) planned = std::min(planned, session->next_timeout());
-  const Duration gap = now - std::max(planned, last_seen);
-  if (last_seen != Time{} && gap > kLateMin) late += gap;
-  last_seen = now;
+  const Duration gap = now - std::max(planned, before);
+  if (gap > kLateMin) late += gap;
 }
 
 void Node::State::finish(Time now, std::size_t index, Outbox& out) noexcept {

@@ -76,7 +76,7 @@ void Path::on_arrival(Time now, const Arrival& arrival) noexcept {
   counters_.rx_bytes += arrival.bytes;
   last_heard_ = now;
   bfd_.on_sign_of_life(now);
-  received_.on_packet(arrival.epoch, arrival.number, arrival.bytes);
+  if (arrival.epoch) received_.on_packet(*arrival.epoch, arrival.number, arrival.bytes);
   if (state_ == PathState::Suspect) change_state(now, PathState::Up, Cause::SignOfLife);
   if (arrival.newest) track_address(now, arrival);
 }

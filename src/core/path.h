@@ -38,10 +38,10 @@ enum class PathOrigin : std::uint8_t { Configured, Learned };
 /// One authentic packet that was no replay.
 struct Arrival {
   PathAddress from;
-  std::uint32_t number = 0;  // packet number
-  std::uint32_t bytes = 0;   // UDP payload
-  std::uint8_t epoch = 0;    // whose number it is
-  bool newest = false;       // the highest number of its path so far: it may speak of addresses
+  std::uint32_t number = 0;           // packet number
+  std::uint32_t bytes = 0;            // UDP payload
+  std::optional<std::uint8_t> epoch;  // whose number it is; none: of older keys
+  bool newest = false;  // the highest number of its path so far: it may speak of addresses
 };
 
 /// A change of a path that others must know of.

@@ -69,7 +69,13 @@ std::optional<InnerArrival> Session::on_datagram(Time now, EpochId epoch, const 
   const auto bytes = static_cast<std::uint32_t>(datagram.size());
   auto opened = ingress_.open(now, epoch, header, datagram);
   if (!opened) return {};
-  const Arrival arrival{from, header.packet_number, bytes, epoch.value, opened->newest};
+  // A late packet under the old keys is a sign of life, but says nothing new.
+  const bool is_current = opened->promoted || epoch == current_epoch_;
+  const Arrival arrival{.from = from,
+                        .number = header.packet_number,
+                        .bytes = bytes,
+                        .epoch = is_current ? std::optional(epoch.value) : std::nullopt,
+                        .newest = is_current && opened->newest};
   Path* path = control_.on_arrival(now, header.cid.path(), arrival, out);
   if (opened->promoted) on_promoted(now, epoch, from, out);
   if (const auto* control = std::get_if<ControlArrival>(&opened->content)) {
@@ -104,8 +110,10 @@ Session::InitVerdict Session::on_init(Time now, ReceivedInit& init, const PathAd
     stale_reply_at_ = now + kStaleReplyGap;
     return InitVerdict::ProveAddress;
   }
-  const bool crossing = exchange_.is_running() && now - exchange_.began() < kHandshakeCrossingSpan;
-  if (crossing && half_ == OpenerHalf::First) return drop(DropReason::StaleHandshake);
+  if (half_ == OpenerHalf::First && exchange_.is_crossing(now)) {
+    exchange_.send_also_to(from);  // ours may not have reached the peer there
+    return drop(DropReason::StaleHandshake);
+  }
   const auto cipher = choose_cipher(payload->cipher_offer, configured_.cipher);
   if (!cipher) return drop(DropReason::CipherMismatch);
   const auto cid_base = shared_.slots.allocate({peer_, 0}, shared_.random);
@@ -157,6 +165,7 @@ void Session::adopt(Time now, EpochId epoch, const PathAddress& proven, Outbox& 
   const bool same_place = facts.from.socket == proven.socket && facts.from.remote == proven.remote;
   if (current_.boot_id != 0 && current_.boot_id != facts.boot_id) control_.on_peer_restarted(now);
   current_ = facts;
+  current_epoch_ = epoch;
   has_keys_ = true;
   control_.on_keys(now, same_place ? std::optional(proven) : std::nullopt);
   out.report({.at = now, .kind = EventKind::KeysChanged, .peer = peer_});

@@ -90,6 +90,7 @@ class Session {
 
   std::array<PeerFacts, kEpochs> facts_{};
   PeerFacts current_{};
+  EpochId current_epoch_{};
   Tai64n last_stamp_{};  // of the newest HS_INIT accepted
   TokenBucket init_limit_;
   Time stale_reply_at_{};

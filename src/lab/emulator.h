@@ -24,6 +24,11 @@ namespace wanbond {
 /// CLOCK_MONOTONIC, which all processes of the machine share.
 Time monotonic_now() noexcept;
 
+/// Gives the calling thread (not its children) the lowest real-time priority and a timer slack of
+/// 1 ns: then links keep their delays however busy the sites are. False where that is not allowed,
+/// and delays are only as exact as the machine is idle.
+bool run_in_real_time() noexcept;
+
 enum class LinkDirection : std::uint8_t { AToB, BToA };
 inline constexpr std::array<LinkDirection, 2> kBothDirections{LinkDirection::AToB,
                                                               LinkDirection::BToA};
@@ -54,7 +59,7 @@ struct DirectionChange {
 class Emulator {
  public:
   /// Makes all devices. Equal seeds give equal losses for equal traffic. `packets_max` bounds what
-  /// is inside all links together. Sets the calling thread's timer slack to 1 ns.
+  /// is inside all links together.
   static Result<Emulator> open(std::vector<EmulatedLink> links, std::uint64_t seed,
                                std::uint32_t packets_max = 65536);
 
@@ -104,6 +109,8 @@ class Emulator {
   Fd epoll_;
   std::vector<Lane*> readable_;
   std::vector<int> ready_;
+  Time last_turn_{};
+  bool backlog_ = false;  // some device had more than one turn takes
 };
 
 }  // namespace wanbond

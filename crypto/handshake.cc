@@ -117,7 +117,6 @@ std::optional<ReceivedInit> ReceivedInit::read(const LocalIdentity& local, Bytes
 }
 
 std::optional<InitPayload> ReceivedInit::read_payload(const RemoteIdentity& remote) noexcept {
-  if (remote.public_key() != peer()) return std::nullopt;
   NoiseHandshake noise = noise_;
   noise.set_static_shared(remote.static_shared());
   std::array<std::byte, kInitPayloadBytes> text;

@@ -63,8 +63,9 @@ class ReceivedInit {
   const PublicKey& peer() const noexcept { return *noise_.remote_static(); }
   std::uint32_t cid_base() const noexcept { return cid_base_; }
 
-  /// `ss` and the payload. `remote` is the peer() this node knows. None when it does not
-  /// authenticate or contradicts itself (reserved fields, cid base unlike the clear one).
+  /// `ss` and the payload. `remote` is the peer() this node knows. None, with nothing changed, when
+  /// it does not authenticate as that peer or contradicts itself (reserved fields, cid base unlike
+  /// the clear one).
   std::optional<InitPayload> read_payload(const RemoteIdentity& remote) noexcept;
 
   struct Answer {
@@ -72,7 +73,8 @@ class ReceivedInit {
     TrafficKeys keys;
   };
   /// HS_RESP with mac1 (mac2 zero) and the keys; once, after read_payload succeeded with the same
-  /// `remote`. None when the initiator's ephemeral key is a point of low order.
+  /// `remote`. None when a DH gives zeros, which read() has already excluded for the initiator's
+  /// key.
   std::optional<Answer> respond(const RemoteIdentity& remote, const RespPayload& payload,
                                 Random& random) noexcept;
 

@@ -25,11 +25,11 @@ bool secure_equal(Bytes a, Bytes b) noexcept {
 }
 
 std::optional<std::array<std::byte, kKeyBytes>> parse_key_text(std::string_view text) noexcept {
-  // libsodium refuses wrong padding and nonzero bits behind the last byte; the length is ours.
+  // libsodium refuses wrong padding, nonzero bits behind the last byte and anything that is not of
+  // the alphabet, so 32 bytes are exactly 44 characters.
   std::array<std::byte, kKeyBytes> bytes{};
   std::size_t size = 0;
-  if (text.size() != kKeyTextChars ||
-      sodium_base642bin(raw(bytes.data()), bytes.size(), text.data(), text.size(), nullptr, &size,
+  if (sodium_base642bin(raw(bytes.data()), bytes.size(), text.data(), text.size(), nullptr, &size,
                         nullptr, sodium_base64_VARIANT_ORIGINAL) != 0 ||
       size != kKeyBytes) {
     secure_wipe(bytes);

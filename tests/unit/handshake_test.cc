@@ -94,8 +94,15 @@ InitMessage init_with(Pair& pair, std::uint32_t clear_cid, Bytes payload) {
   return message;
 }
 
+/// An HS_RESP and the Noise state behind it.
+struct ForgedResp {
+  RespMessage message;
+  NoiseSymmetric::Split split;
+  Hash handshake_hash;
+};
+
 /// An HS_RESP of the true responder to `init` with any payload bytes and any clear cid base.
-RespMessage resp_with(Pair& pair, const InitMessage& init, std::uint32_t clear_cid, Bytes payload) {
+ForgedResp forge_resp(Pair& pair, const InitMessage& init, std::uint32_t clear_cid, Bytes payload) {
   NoiseSymmetric symmetric("Noise_IKpsk2_25519_ChaChaPoly_BLAKE2b", Cipher::ChaCha20Poly1305);
   symmetric.mix_hash(label_bytes("wanbond v1"));
   symmetric.mix_hash(pair.responder_keys.public_key.bytes);
@@ -121,7 +128,7 @@ RespMessage resp_with(Pair& pair, const InitMessage& init, std::uint32_t clear_c
   noise.mix_psk(pair.psk);
   noise.symmetric().encrypt(payload, writer.reserve(40));
   write_mac1(pair.initiator.guard(), message);
-  return message;
+  return {message, noise.symmetric().split(), noise.symmetric().handshake_hash()};
 }
 
 /// The vectors of wire version 1, with the messages they lead to.
@@ -268,6 +275,47 @@ TEST_SUITE("handshake") {
                   p.to_initiator =
                       RemoteIdentity::make(p.responder, p.initiator_keys.public_key, p.psk).value();
                 }));
+  }
+
+  TEST_CASE("a traffic key is BLAKE2b(split key, label, cipher id, h)") {
+    for (const Cipher cipher : {Cipher::ChaCha20Poly1305, Cipher::Aes256Gcm}) {
+      Pair pair;
+      pair.choice.cipher = cipher;
+      const auto handshake = pair.begin();
+      std::array<std::byte, kRespPayloadBytes> payload;
+      write_resp_payload(pair.choice, payload);
+      const ForgedResp resp = forge_resp(pair, handshake.message(), kResponderCid, payload);
+      const auto completed = handshake.consume_response(resp.message);
+      REQUIRE(completed);
+      const std::byte id{static_cast<std::uint8_t>(cipher)};
+      Key32 key;
+      blake2b(key.bytes(), resp.split.first.bytes(),
+              {label_bytes("wanbond1-data"), {&id, 1}, resp.handshake_hash});
+      CHECK(completed->keys.send == key);
+      blake2b(key.bytes(), resp.split.second.bytes(),
+              {label_bytes("wanbond1-data"), {&id, 1}, resp.handshake_hash});
+      CHECK(completed->keys.receive == key);
+    }
+  }
+
+  TEST_CASE("a payload that does not decrypt is refused even where zeros would make sense") {
+    // Cid base 0 is what a payload of zeros says, so only the tag stands in the way.
+    Pair pair;
+    InitPayload offer = pair.offer;
+    offer.cid_base = 0;
+    const InitiatorHandshake handshake(pair.initiator, pair.to_responder, offer, pair.random);
+    InitMessage init = handshake.message();
+    flip(init, 100 * 8);
+    write_mac1(pair.responder.guard(), init);
+    auto received = ReceivedInit::read(pair.responder, init);
+    REQUIRE(received);
+    CHECK_FALSE(received->read_payload(pair.to_initiator));
+    pair.choice.cid_base = 0;
+    RespMessage resp = pair.answer(handshake.message())->message;
+    CHECK(handshake.consume_response(resp));
+    flip(resp, 60 * 8);
+    write_mac1(pair.initiator.guard(), resp);
+    CHECK_FALSE(handshake.consume_response(resp));
   }
 
   TEST_CASE("a flipped bit of HS_INIT before mac2 is refused") {
@@ -462,24 +510,26 @@ TEST_SUITE("handshake") {
 
   TEST_CASE("an ephemeral key that makes every secret public is refused by its DH alone") {
     // With e of low order `es` would be zeros, so anybody could make this HS_INIT decrypt.
-    Pair pair;
-    NoiseSymmetric symmetric("Noise_IKpsk2_25519_ChaChaPoly_BLAKE2b", Cipher::ChaCha20Poly1305);
-    symmetric.mix_hash(label_bytes("wanbond v1"));
-    symmetric.mix_hash(pair.responder_keys.public_key.bytes);
-    const std::array<std::byte, 32> zeros{};
-    InitMessage message{};
-    ByteWriter writer(message);
-    writer.u8(0x71);
-    writer.u8(1);
-    writer.u16(0);
-    writer.u32(kInitiatorCid);
-    writer.put(zeros);
-    symmetric.mix_hash(zeros);
-    symmetric.mix_key(zeros);
-    symmetric.mix_key(zeros);  // es
-    symmetric.encrypt(pair.initiator_keys.public_key.bytes, writer.reserve(48));
-    write_mac1(pair.responder.guard(), message);
-    CHECK_FALSE(ReceivedInit::read(pair.responder, message));
+    for (const bool leave_es_out : {false, true}) {
+      Pair pair;
+      NoiseSymmetric symmetric("Noise_IKpsk2_25519_ChaChaPoly_BLAKE2b", Cipher::ChaCha20Poly1305);
+      symmetric.mix_hash(label_bytes("wanbond v1"));
+      symmetric.mix_hash(pair.responder_keys.public_key.bytes);
+      const std::array<std::byte, 32> zeros{};
+      InitMessage message{};
+      ByteWriter writer(message);
+      writer.u8(0x71);
+      writer.u8(1);
+      writer.u16(0);
+      writer.u32(kInitiatorCid);
+      writer.put(zeros);
+      symmetric.mix_hash(zeros);
+      symmetric.mix_key(zeros);
+      if (!leave_es_out) symmetric.mix_key(zeros);
+      symmetric.encrypt(pair.initiator_keys.public_key.bytes, writer.reserve(48));
+      write_mac1(pair.responder.guard(), message);
+      CHECK_FALSE(ReceivedInit::read(pair.responder, message));
+    }
   }
 
   TEST_CASE("an authentic HS_INIT that contradicts itself is refused") {
@@ -511,7 +561,8 @@ TEST_SUITE("handshake") {
     std::array<std::byte, kRespPayloadBytes> payload;
     write_resp_payload(pair.choice, payload);
     auto accepts = [&](std::uint32_t clear_cid, Bytes bytes) {
-      return handshake.consume_response(resp_with(pair, handshake.message(), clear_cid, bytes))
+      return handshake
+          .consume_response(forge_resp(pair, handshake.message(), clear_cid, bytes).message)
           .has_value();
     };
     CHECK(accepts(kResponderCid, payload));

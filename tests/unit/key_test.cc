@@ -90,6 +90,9 @@ TEST_SUITE("key") {
         good.substr(0, 20) + "-" + good.substr(21),  // base64url
         good.substr(0, 20) + " " + good.substr(21),  // white space inside
         good.substr(0, 20) + "=" + good.substr(21),  // padding inside
+        std::string(42, 'A') + "==",                 // canonical, but 31 bytes
+        std::string(40, 'A'),                        // 30 bytes
+        std::string(44, 'A'),                        // 33 bytes
         std::string(44, '='),
         std::string(44, '\0'),
     };

@@ -26,7 +26,6 @@ std::optional<std::uint32_t> SendKey::take_number(PathId path, const KeyLimits& 
 void SendKey::skip_to(PathId path, std::uint32_t next) noexcept {
   check(path.value < kPathCountMax);
   next_[path.value] = std::max(next_[path.value], next);
-  highest_next_ = std::max(highest_next_, next_[path.value]);
 }
 
 void SendKey::seal(PathId path, std::uint32_t number, Bytes ad, MutableBytes text,

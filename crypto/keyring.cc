@@ -89,7 +89,6 @@ std::optional<SendNumber> Keyring::take_number(Time now, PathId path) noexcept {
 }
 
 bool Keyring::seal(SendNumber number, Bytes ad, MutableBytes text, Tag tag) noexcept {
-  if (number.serial_ == 0) return false;
   for (const auto& epoch : epochs_) {
     if (!epoch || epoch->serial != number.serial_) continue;
     epoch->send.seal(number.path_, number.number_, ad, text, tag);
@@ -119,7 +118,7 @@ Opened Keyring::open(Time now, EpochId id, const SealedPacket& packet) noexcept 
   opened.newest = epoch->receive.highest(packet.path()) == packet.number;
   epoch->peer_proven = true;
   // An older key than the current one may not take its place: the peer is about to erase it.
-  if (is_waiting(id.value) && (!current_ || epoch->serial > at(current_)->serial)) {
+  if (!current_ || epoch->serial > at(current_)->serial) {
     make_current(now, id.value);
     opened.promoted = true;
   }

@@ -40,7 +40,7 @@ class SendNumber {
   SendNumber(std::uint64_t serial, std::uint32_t cid, std::uint32_t number, PathId path) noexcept
       : serial_(serial), cid_(cid), number_(number), path_(path) {}
 
-  std::uint64_t serial_;  // 0: used up
+  std::uint64_t serial_;  // of its epoch, from 1 on; 0: used up
   std::uint32_t cid_;
   std::uint32_t number_;
   PathId path_;

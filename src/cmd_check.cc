@@ -4,7 +4,7 @@
 #include <iostream>
 #include <string>
 
-#include "command.h"
+#include "cmd_line.h"
 #include "config.h"
 #include "plan.h"
 

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <string>
 
-#include "command.h"
+#include "cmd_line.h"
 #include "config_scanner.h"
 #include "crypto/key.h"
 #include "io/random.h"

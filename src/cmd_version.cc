@@ -2,7 +2,7 @@
 #include <iostream>
 #include <string>
 
-#include "command.h"
+#include "cmd_line.h"
 #include "crypto/aead.h"
 #include "crypto/key.h"
 #include "io/io.h"

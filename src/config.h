@@ -123,6 +123,9 @@ Result<Config> parse_config(const std::vector<ConfigText>& texts);
 /// parse_config; also an error when a file cannot be read or a key file is open to others.
 Result<Config> load_config(const std::string& file);
 
+/// The control socket of a configuration, without reading its keys.
+Result<std::string> control_path_in(const std::string& file);
+
 /// The file that an instance name stands for: /etc/wanbond/NAME.conf.
 std::string config_file_of(const std::string& name);
 

@@ -111,6 +111,25 @@ void check_families(const Config& config, const PeerConfig& peer, const ConfigSe
   }
 }
 
+/// Prefixes longer than /0 go to the main table, where they catch our own datagrams too.
+void check_loops(const Config& config, const PeerConfig& peer, const ConfigSection& section,
+                 Diagnostics& diagnostics) {
+  for (std::size_t i = 0; i < peer.endpoints.size(); ++i) {
+    const auto& address = peer.endpoints[i].address;
+    const auto catches = [&](const Prefix& prefix) {
+      return address && prefix.length() > 0 && prefix.contains(*address);
+    };
+    for (const PeerConfig& other : config.peers) {
+      const auto prefix = std::find_if(other.allowed_ips.begin(), other.allowed_ips.end(), catches);
+      if (prefix == other.allowed_ips.end()) continue;
+      diagnostics.warning(place_of(section, "Endpoint", i),
+                          "Endpoint " + peer.endpoints[i].to_string() + " lies within AllowedIPs " +
+                              prefix->to_string() + " of [Peer " + other.name +
+                              "]: the tunnel would carry itself");
+    }
+  }
+}
+
 void check_peer(const Config& config, const PeerConfig& peer, const ConfigSection& section,
                 Diagnostics& diagnostics) {
   if (!has_entry(section, "PublicKey"))
@@ -124,6 +143,8 @@ void check_peer(const Config& config, const PeerConfig& peer, const ConfigSectio
                                         "call the other");
   check_paths(config, peer, section, diagnostics);
   check_families(config, peer, section, diagnostics);
+  if (config.interface.table.kind != TableChoice::Kind::Off)
+    check_loops(config, peer, section, diagnostics);
 }
 
 void check_peers(const Config& config, const Sections& sections, Diagnostics& diagnostics) {

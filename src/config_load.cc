@@ -108,6 +108,14 @@ void check_inline_keys(const Config& config, Diagnostics& diagnostics) {
 
 }  // namespace
 
+Result<std::string> control_path_in(const std::string& file) {
+  const auto texts = read_texts(file);
+  if (!texts) return texts.error();
+  const auto config = parse_config(*texts);
+  if (!config) return config.error();
+  return config->control_path();
+}
+
 Result<Config> load_config(const std::string& file) {
   const auto texts = read_texts(file);
   if (!texts) return texts.error();

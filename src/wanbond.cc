@@ -6,13 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "command.h"
+#include "cmd_line.h"
 #include "crypto/key.h"
 #include "suggest.h"
 
+namespace wanbond {
 namespace {
-
-using namespace wanbond;
 
 constexpr std::array kCommands{
     Command{"run", run_node, "run a node in the foreground"},
@@ -43,9 +42,8 @@ int run_command(const std::string& name, Arguments arguments) {
   return kExitUsage;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+/// All of main(), which may throw.
+int run_program(int argc, char** argv) {
   if (argc < 2) {
     print_usage(std::cerr);
     return kExitUsage;
@@ -55,15 +53,22 @@ int main(int argc, char** argv) {
     print_usage(std::cout);
     return kExitFine;
   }
-  try {
-    if (const auto ready = crypto_init(); !ready) {
-      complain(ready.error().message);
-      return kExitFailed;
-    }
-    const std::vector<const char*> arguments(argv + 2, argv + argc);
-    return run_command(name == "--version" ? "version" : name, arguments);
-  } catch (const std::exception& fault) {
-    complain(std::string("internal error: ") + fault.what());
+  if (const auto ready = crypto_init(); !ready) {
+    complain(ready.error().message);
     return kExitFailed;
+  }
+  const std::vector<const char*> arguments(argv + 2, argv + argc);
+  return run_command(name == "--version" ? "version" : name, arguments);
+}
+
+}  // namespace
+}  // namespace wanbond
+
+int main(int argc, char** argv) {
+  try {
+    return wanbond::run_program(argc, argv);
+  } catch (const std::exception& fault) {
+    wanbond::complain(std::string("internal error: ") + fault.what());
+    return wanbond::kExitFailed;
   }
 }

@@ -60,6 +60,132 @@ class ScratchFolder {
   std::filesystem::path path_;
 };
 
+/// A text and all that is wrong with it.
+struct Row {
+  std::string text, message;
+};
+const Row kFaults[] = {
+    {minimal("Devcie = wb1\n"),
+     "t.conf:3: unknown key Devcie in [Interface]; did you mean Device?"},
+    {minimal("listenport = 1\n"),
+     "t.conf:3: unknown key listenport in [Interface]; did you mean ListenPort?"},
+    {minimal("Colour = blue\n"), "t.conf:3: unknown key Colour in [Interface]"},
+    {minimal() + "[Pear x]\n", "t.conf:6: unknown section [Pear]; did you mean Peer?"},
+    {minimal() + "[Wan]\nDevice = eth0\n", "t.conf:6: [Wan] needs a name: [Wan NAME]"},
+    {minimal() + "[Wan a b]\nDevice = eth0\n",
+     "t.conf:6: 'a b' cannot be a name: 1 to 16 letters, digits, '.', '_' or '-'"},
+    {"[Interface x]\n",
+     "t.conf:1: [Interface] has no name\n"
+     "t.conf: [Interface] needs a PrivateKey; make one with: wanbond genkey\n"
+     "t.conf: there is no [Peer NAME]"},
+    {minimal() + "[Interface]\n", "t.conf:6: a second [Interface], the first is in line 1"},
+    {minimal() + "[Peer hq]\n", "t.conf:6: a second [Peer hq], the first is in line 3"},
+    {minimal("Device\n"), "t.conf:3: neither a [Section] nor \"Key = value\": 'Device'"},
+    {minimal("Device =  # none\n"),
+     "t.conf:3: Device has no value; leave the line out for the default"},
+    {minimal("= 3\n"), "t.conf:3: there is no key before the '='"},
+    {"Device = wb0\n" + minimal(), "t.conf:1: Device stands before the first [Section]"},
+    {minimal() + "[Wan fiber\n",
+     "t.conf:6: a section is written [Interface] or [Wan fiber], not '[Wan fiber'"},
+    {minimal("\x01\n"), "t.conf:3: control characters; this is not a text file"},
+    {minimal("Device = a\nDevice = b\n"), "t.conf:4: Device is given twice, first in line 3"},
+    {minimal("ListenPort = 70000\n"),
+     "t.conf:3: ListenPort: '70000' is not a UDP port (0 to 65535)"},
+    {minimal("MTU = 500\n"),
+     "t.conf:3: MTU: '500' is not auto or a number of bytes from 576 to 65535"},
+    {minimal("Table = main\n"),
+     "t.conf:3: Table: 'main' is not auto, off or the number of a routing table"},
+    {minimal("LogLevel = warn\n"),
+     "t.conf:3: LogLevel: 'warn' is not error, warning, info or debug"},
+    {minimal("LogLevel = warnin\n"),
+     "t.conf:3: LogLevel: 'warnin' is not error, warning, info or debug; did you mean "
+     "warning?"},
+    {minimal("Memory = 48\n"), "t.conf:3: Memory: '48' is not between 8MB and 64GB"},
+    {minimal("Memory = 48 pigs\n"),
+     "t.conf:3: Memory: '48 pigs' is not a size such as 1500, 48MB or 64MiB"},
+    {minimal("FastRecovery = true\n"), "t.conf:3: FastRecovery: 'true' is not yes or no"},
+    {minimal("Address = 10.0.0.1/33\n"),
+     "t.conf:3: Address: '10.0.0.1/33' is not an address with its prefix such as 10.77.0.2/24"},
+    {minimal("Address = 10.0.0.1/24,,10.0.0.2\n"), "t.conf:3: Address: empty element in list"},
+    {minimal("Device = a/b\n"),
+     "t.conf:3: Device: 'a/b' is not the name of a network device (1 to 15 characters)"},
+    {minimal("Metrics = localhost:1\n"),
+     "t.conf:3: Metrics: 'localhost:1' is not an address and a port such as 127.0.0.1:9477"},
+    {minimal("ControlSocket = x.sock\n"),
+     "t.conf:3: ControlSocket: 'x.sock' is not an absolute path of at most 107 characters"},
+    {minimal("NetKey = abc\n"),
+     "t.conf:3: NetKey: neither a key (44 characters of base64) nor the absolute path of a "
+     "file"},
+    {minimal("", "Endpoint = 198.51.100.10\n"),
+     "t.conf:6: Endpoint: '198.51.100.10' is not an address or host name and a port such as "
+     "198.51.100.10:51900"},
+    {minimal("", "Endpoint = 2001:db8::1\n"),
+     "t.conf:6: Endpoint: '2001:db8::1' is not an address or host name and a port such as "
+     "[2001:db8::1]:51900"},
+    {minimal("", "Endpoint = a b:5\n"),
+     "t.conf:6: Endpoint: 'a b:5' is not an address or host name and a port such as "
+     "hq.example.net:51900"},
+    {minimal("", "Cipher = aess\n"),
+     "t.conf:6: Cipher: 'aess' is not auto, aes or chacha; did you mean aes?"},
+    {minimal("", "PublicKey = " + kPeerPublic + "\n"),
+     "t.conf:6: PublicKey is given twice, first in line 4"},
+    {minimal("", "AllowedIPs = 10.0.0.0/16\n"),
+     "t.conf:6: AllowedIPs: 10.0.0.0/16 is listed twice"},
+    {minimal("", "Metric = -1\n"), "t.conf:6: Metric: '-1' is not a number from 0 to 65535"},
+    {minimal("", "[Peer b]\nAllowedIPs = 10.1.0.0/16\n"), "t.conf:6: [Peer b] needs a PublicKey"},
+    {minimal("", "[Peer b]\nPublicKey = x\n"),
+     "t.conf:7: PublicKey: 'x' is not a public key (44 characters of base64, from wanbond "
+     "pubkey)"},
+    {minimal("", "[Peer b]\nPublicKey = " + kPeerPublic + "\nAllowedIPs = 10.1.0.0/16\n"),
+     "t.conf:7: PublicKey is also that of [Peer hq]"},
+    {minimal("", "[Peer b]\nPublicKey = " + kOtherPublic + "\nAllowedIPs=10.1.0.0/16,\\\n"),
+     "t.conf:8: AllowedIPs: '\\' is not a prefix such as 10.0.0.0/16 or fd00::/8"},
+    {minimal("",
+             "[Peer b]\nPublicKey = " + kOtherPublic + "\nAllowedIPs=10.1.0.0/16,10.0.0.0/16\n"),
+     "t.conf:8: AllowedIPs: 10.0.0.0/16 is also in [Peer hq]; give one of the two another "
+     "Metric (the lowest that is up wins)"},
+    {minimal("", "[Wan fiber]\nPriority = 1\n"),
+     "t.conf:6: [Wan fiber] needs a Device or a Source"},
+    {minimal("", "[Wan a]\nDevice = e0\nPriority = 0\n"),
+     "t.conf:8: Priority: '0' is not a number from 1 to 255"},
+    {minimal("", "[Wan a]\nDevice = e0\nHeartbeat = 20ms x1\n"),
+     "t.conf:8: Heartbeat: '20ms x1' is not an interval and a multiplier from 2 to 25 such as "
+     "20ms x4"},
+    {minimal("", "[Wan a]\nDevice = e0\nHeartbeat = 5ms\n"),
+     "t.conf:8: Heartbeat: '5ms' is not an interval of 10ms to 10s and a multiplier such as "
+     "20ms x4"},
+    {minimal("", "[Wan a]\nDevice = e0\nMaxRate = 5\n"),
+     "t.conf:8: MaxRate: '5' is not a rate with a unit such as 100Mbit or 1Gbit"},
+    {minimal("", "[Wan a]\nSource = 1.2.3.4\nGateway = fe80::1\n"),
+     "t.conf:8: Gateway and Source are of different families"},
+    {minimal("", "[Wan a]\nDevice = e0\n[Wan b]\nDevice = e0\n"),
+     "t.conf:8: [Wan b] is the same as [Wan a]: Device, Source and ListenPort agree"},
+    {minimal("", "Paths = fibre>any\n[Wan fiber]\nDevice = e0\n"),
+     "t.conf:6: there is no [Wan fibre]; did you mean fiber?"},
+    {minimal("", "Paths = fiber\n[Wan fiber]\nDevice = e0\n"),
+     "t.conf:6: Paths: 'fiber' is not a WAN and an endpoint such as "
+     "fiber>198.51.100.10:51900 or lte>any"},
+    {minimal("", "Endpoint = 1.2.3.4:5\nPaths = f>1.2.3.4:6\n[Wan f]\nDevice = e0\n"),
+     "t.conf:7: Paths: 1.2.3.4:6 is no Endpoint of [Peer hq]; did you mean 1.2.3.4:5?"},
+    {minimal("", "[Lan a]\nSubnet = 10.1.0.0/24\nWan = fibre\n[Wan fiber]\nDevice = e0\n"),
+     "t.conf:8: there is no [Wan fibre]; did you mean fiber?\n"
+     "t.conf:6: [Lan] is not supported by this version; take the section out"},
+    {minimal("",
+             "[Rule v]\nMatch = proto=udp dport=5060,10000-20000 dscp=ef size=0-400\n"
+             "Mode = duplicate\nAqm = balanced\nDscp = keep\nMaxExtraDelay = 40ms\n"),
+     "t.conf:6: [Rule] is not supported by this version; take the section out"},
+    {minimal("", "[Rule v]\nMode = agregate\n"),
+     "t.conf:7: Mode: 'agregate' is not aggregate, smooth, pinned, lowest-delay, handoff, "
+     "duplicate, hash, overflow, bypass or drop; did you mean aggregate?\n"
+     "t.conf:6: [Rule] is not supported by this version; take the section out"},
+    {minimal("", "[Rule v]\nMatch = dport=99999\n"),
+     "t.conf:7: Match: dport='99999' is not a port or a range of ports such as 5060-5070\n"
+     "t.conf:6: [Rule] is not supported by this version; take the section out"},
+    {"[Interface]\n",
+     "t.conf:1: [Interface] needs a PrivateKey; make one with: wanbond genkey\n"
+     "t.conf: there is no [Peer NAME]"},
+};
+
 }  // namespace
 
 TEST_SUITE("config") {
@@ -134,132 +260,7 @@ TEST_SUITE("config") {
   }
 
   TEST_CASE("a fault names file, line and cure") {
-    struct Row {
-      std::string text, message;
-    };
-    const Row rows[] = {
-        {minimal("Devcie = wb1\n"),
-         "t.conf:3: unknown key Devcie in [Interface]; did you mean Device?"},
-        {minimal("listenport = 1\n"),
-         "t.conf:3: unknown key listenport in [Interface]; did you mean ListenPort?"},
-        {minimal("Colour = blue\n"), "t.conf:3: unknown key Colour in [Interface]"},
-        {minimal() + "[Pear x]\n", "t.conf:6: unknown section [Pear]; did you mean Peer?"},
-        {minimal() + "[Wan]\nDevice = eth0\n", "t.conf:6: [Wan] needs a name: [Wan NAME]"},
-        {minimal() + "[Wan a b]\nDevice = eth0\n",
-         "t.conf:6: 'a b' cannot be a name: 1 to 16 letters, digits, '.', '_' or '-'"},
-        {"[Interface x]\n",
-         "t.conf:1: [Interface] has no name\n"
-         "t.conf: [Interface] needs a PrivateKey; make one with: wanbond genkey\n"
-         "t.conf: there is no [Peer NAME]"},
-        {minimal() + "[Interface]\n", "t.conf:6: a second [Interface], the first is in line 1"},
-        {minimal() + "[Peer hq]\n", "t.conf:6: a second [Peer hq], the first is in line 3"},
-        {minimal("Device\n"), "t.conf:3: neither a [Section] nor \"Key = value\": 'Device'"},
-        {minimal("Device =  # none\n"),
-         "t.conf:3: Device has no value; leave the line out for the default"},
-        {minimal("= 3\n"), "t.conf:3: there is no key before the '='"},
-        {"Device = wb0\n" + minimal(), "t.conf:1: Device stands before the first [Section]"},
-        {minimal() + "[Wan fiber\n",
-         "t.conf:6: a section is written [Interface] or [Wan fiber], not '[Wan fiber'"},
-        {minimal("\x01\n"), "t.conf:3: control characters; this is not a text file"},
-        {minimal("Device = a\nDevice = b\n"), "t.conf:4: Device is given twice, first in line 3"},
-        {minimal("ListenPort = 70000\n"),
-         "t.conf:3: ListenPort: '70000' is not a UDP port (0 to 65535)"},
-        {minimal("MTU = 500\n"),
-         "t.conf:3: MTU: '500' is not auto or a number of bytes from 576 to 65535"},
-        {minimal("Table = main\n"),
-         "t.conf:3: Table: 'main' is not auto, off or the number of a routing table"},
-        {minimal("LogLevel = warn\n"),
-         "t.conf:3: LogLevel: 'warn' is not error, warning, info or debug"},
-        {minimal("LogLevel = warnin\n"),
-         "t.conf:3: LogLevel: 'warnin' is not error, warning, info or debug; did you mean "
-         "warning?"},
-        {minimal("Memory = 48\n"), "t.conf:3: Memory: '48' is not between 8MB and 64GB"},
-        {minimal("Memory = 48 pigs\n"),
-         "t.conf:3: Memory: '48 pigs' is not a size such as 1500, 48MB or 64MiB"},
-        {minimal("FastRecovery = true\n"), "t.conf:3: FastRecovery: 'true' is not yes or no"},
-        {minimal("Address = 10.0.0.1/33\n"),
-         "t.conf:3: Address: '10.0.0.1/33' is not an address with its prefix such as 10.77.0.2/24"},
-        {minimal("Address = 10.0.0.1/24,,10.0.0.2\n"), "t.conf:3: Address: empty element in list"},
-        {minimal("Device = a/b\n"),
-         "t.conf:3: Device: 'a/b' is not the name of a network device (1 to 15 characters)"},
-        {minimal("Metrics = localhost:1\n"),
-         "t.conf:3: Metrics: 'localhost:1' is not an address and a port such as 127.0.0.1:9477"},
-        {minimal("ControlSocket = x.sock\n"),
-         "t.conf:3: ControlSocket: 'x.sock' is not an absolute path of at most 107 characters"},
-        {minimal("NetKey = abc\n"),
-         "t.conf:3: NetKey: neither a key (44 characters of base64) nor the absolute path of a "
-         "file"},
-        {minimal("", "Endpoint = 198.51.100.10\n"),
-         "t.conf:6: Endpoint: '198.51.100.10' is not an address or host name and a port such as "
-         "198.51.100.10:51900"},
-        {minimal("", "Endpoint = 2001:db8::1\n"),
-         "t.conf:6: Endpoint: '2001:db8::1' is not an address or host name and a port such as "
-         "[2001:db8::1]:51900"},
-        {minimal("", "Endpoint = a b:5\n"),
-         "t.conf:6: Endpoint: 'a b:5' is not an address or host name and a port such as "
-         "hq.example.net:51900"},
-        {minimal("", "Cipher = aess\n"),
-         "t.conf:6: Cipher: 'aess' is not auto, aes or chacha; did you mean aes?"},
-        {minimal("", "PublicKey = " + kPeerPublic + "\n"),
-         "t.conf:6: PublicKey is given twice, first in line 4"},
-        {minimal("", "AllowedIPs = 10.0.0.0/16\n"),
-         "t.conf:6: AllowedIPs: 10.0.0.0/16 is listed twice"},
-        {minimal("", "Metric = -1\n"), "t.conf:6: Metric: '-1' is not a number from 0 to 65535"},
-        {minimal("", "[Peer b]\nAllowedIPs = 10.1.0.0/16\n"),
-         "t.conf:6: [Peer b] needs a PublicKey"},
-        {minimal("", "[Peer b]\nPublicKey = x\n"),
-         "t.conf:7: PublicKey: 'x' is not a public key (44 characters of base64, from wanbond "
-         "pubkey)"},
-        {minimal("", "[Peer b]\nPublicKey = " + kPeerPublic + "\nAllowedIPs = 10.1.0.0/16\n"),
-         "t.conf:7: PublicKey is also that of [Peer hq]"},
-        {minimal("", "[Peer b]\nPublicKey = " + kOtherPublic + "\nAllowedIPs=10.1.0.0/16,\\\n"),
-         "t.conf:8: AllowedIPs: '\\' is not a prefix such as 10.0.0.0/16 or fd00::/8"},
-        {minimal("", "[Peer b]\nPublicKey = " + kOtherPublic +
-                         "\nAllowedIPs=10.1.0.0/16,10.0.0.0/16\n"),
-         "t.conf:8: AllowedIPs: 10.0.0.0/16 is also in [Peer hq]; give one of the two another "
-         "Metric (the lowest that is up wins)"},
-        {minimal("", "[Wan fiber]\nPriority = 1\n"),
-         "t.conf:6: [Wan fiber] needs a Device or a Source"},
-        {minimal("", "[Wan a]\nDevice = e0\nPriority = 0\n"),
-         "t.conf:8: Priority: '0' is not a number from 1 to 255"},
-        {minimal("", "[Wan a]\nDevice = e0\nHeartbeat = 20ms x1\n"),
-         "t.conf:8: Heartbeat: '20ms x1' is not an interval and a multiplier from 2 to 25 such as "
-         "20ms x4"},
-        {minimal("", "[Wan a]\nDevice = e0\nHeartbeat = 5ms\n"),
-         "t.conf:8: Heartbeat: '5ms' is not an interval of 10ms to 10s and a multiplier such as "
-         "20ms x4"},
-        {minimal("", "[Wan a]\nDevice = e0\nMaxRate = 5\n"),
-         "t.conf:8: MaxRate: '5' is not a rate with a unit such as 100Mbit or 1Gbit"},
-        {minimal("", "[Wan a]\nSource = 1.2.3.4\nGateway = fe80::1\n"),
-         "t.conf:8: Gateway and Source are of different families"},
-        {minimal("", "[Wan a]\nDevice = e0\n[Wan b]\nDevice = e0\n"),
-         "t.conf:8: [Wan b] is the same as [Wan a]: Device, Source and ListenPort agree"},
-        {minimal("", "Paths = fibre>any\n[Wan fiber]\nDevice = e0\n"),
-         "t.conf:6: there is no [Wan fibre]; did you mean fiber?"},
-        {minimal("", "Paths = fiber\n[Wan fiber]\nDevice = e0\n"),
-         "t.conf:6: Paths: 'fiber' is not a WAN and an endpoint such as "
-         "fiber>198.51.100.10:51900 or lte>any"},
-        {minimal("", "Endpoint = 1.2.3.4:5\nPaths = f>1.2.3.4:6\n[Wan f]\nDevice = e0\n"),
-         "t.conf:7: Paths: 1.2.3.4:6 is no Endpoint of [Peer hq]; did you mean 1.2.3.4:5?"},
-        {minimal("", "[Lan a]\nSubnet = 10.1.0.0/24\nWan = fibre\n[Wan fiber]\nDevice = e0\n"),
-         "t.conf:8: there is no [Wan fibre]; did you mean fiber?\n"
-         "t.conf:6: [Lan] is not supported by this version; take the section out"},
-        {minimal("",
-                 "[Rule v]\nMatch = proto=udp dport=5060,10000-20000 dscp=ef size=0-400\n"
-                 "Mode = duplicate\nAqm = balanced\nDscp = keep\nMaxExtraDelay = 40ms\n"),
-         "t.conf:6: [Rule] is not supported by this version; take the section out"},
-        {minimal("", "[Rule v]\nMode = agregate\n"),
-         "t.conf:7: Mode: 'agregate' is not aggregate, smooth, pinned, lowest-delay, handoff, "
-         "duplicate, hash, overflow, bypass or drop; did you mean aggregate?\n"
-         "t.conf:6: [Rule] is not supported by this version; take the section out"},
-        {minimal("", "[Rule v]\nMatch = dport=99999\n"),
-         "t.conf:7: Match: dport='99999' is not a port or a range of ports such as 5060-5070\n"
-         "t.conf:6: [Rule] is not supported by this version; take the section out"},
-        {"[Interface]\n",
-         "t.conf:1: [Interface] needs a PrivateKey; make one with: wanbond genkey\n"
-         "t.conf: there is no [Peer NAME]"},
-    };
-    for (const Row& row : rows) {
+    for (const Row& row : kFaults) {
       CAPTURE(row.text);
       CHECK(fault_of(row.text) == row.message);
     }

@@ -1,4 +1,4 @@
-#include "command.h"
+#include "cmd_line.h"
 
 #include <boost/program_options/errors.hpp>
 #include <boost/program_options/options_description.hpp>

@@ -1,0 +1,88 @@
+#include "control_client.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+#include "config.h"
+#include "io/line_server.h"
+
+namespace wanbond {
+namespace {
+
+constexpr const char* kRunFolder = "/run/wanbond";
+
+/// Sockets in the run folder, for who names no instance.
+std::vector<std::string> known_sockets() {
+  std::vector<std::string> sockets;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(kRunFolder, error)) {
+    if (entry.path().extension() == ".sock") sockets.push_back(entry.path().string());
+  }
+  return sockets;
+}
+
+/// The path of the control socket, or empty with the exit status after a complaint. Who may not
+/// read the configuration may still ask: then the default place counts.
+std::string find_socket(const CommandLine& line, int& status) {
+  status = kExitUsage;
+  if (!line.config_file.empty()) {
+    const auto path = control_path_in(line.config_file);
+    if (path) return *path;
+    if (!line.name.empty()) return std::string(kRunFolder) + "/" + line.name + ".sock";
+    complain(path.error().message);
+    return "";
+  }
+  const auto sockets = known_sockets();
+  if (sockets.size() == 1) return sockets.front();
+  status = sockets.empty() ? kExitNotRunning : kExitUsage;
+  complain(sockets.empty() ? "no instance runs here"
+                           : "several instances run; which one? give NAME");
+  return "";
+}
+
+bool write_all(int fd, const char* data, std::size_t size) {
+  while (size > 0) {
+    const ssize_t count = ::write(fd, data, size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    data += count;
+    size -= static_cast<std::size_t>(count);
+  }
+  return true;
+}
+
+}  // namespace
+
+int ask_instance(const CommandLine& line, const std::string& request) {
+  int status = kExitFine;
+  const std::string path = find_socket(line, status);
+  if (path.empty()) return status;
+  int error = 0;
+  const auto socket = connect_unix(path, error);
+  if (!socket) {
+    const bool absent = error == ENOENT || error == ECONNREFUSED;
+    complain(absent ? "no such instance is running (" + path + ")" : socket.error().message);
+    return absent ? kExitNotRunning : kExitFailed;
+  }
+  const std::string text = request + "\n";
+  if (!write_all(socket->get(), text.data(), text.size())) {
+    complain("the instance does not listen: " + std::string(std::strerror(errno)));
+    return kExitFailed;
+  }
+  std::array<char, 16384> buffer;
+  while (true) {
+    const ssize_t count = ::read(socket->get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count == 0) return kExitFine;
+    if (count < 0 || !write_all(STDOUT_FILENO, buffer.data(), static_cast<std::size_t>(count)))
+      return kExitFailed;
+  }
+}
+
+}  // namespace wanbond

@@ -1,0 +1,15 @@
+// The asking side of the control socket: finds the instance, sends one line, passes the answer on.
+#pragma once
+
+#include <string>
+
+#include "cmd_line.h"
+
+namespace wanbond {
+
+/// Asks the instance that the command line means (with neither NAME nor FILE: the only one that
+/// has a socket in /run/wanbond), and copies its answer to standard output until it ends. Returns
+/// the exit status; faults are printed.
+int ask_instance(const CommandLine& line, const std::string& request);
+
+}  // namespace wanbond

@@ -1,0 +1,119 @@
+#include "status_json.h"
+
+#include "json_writer.h"
+#include "version.h"
+
+namespace wanbond {
+namespace {
+
+double seconds(Duration d) { return static_cast<double>(d.count()) / 1e9; }
+
+/// A time that is null until it was measured.
+void measured_ms(JsonWriter& json, const char* name, Duration time) {
+  json.key(name);
+  if (time == Duration::zero())
+    json.null();
+  else
+    json.value(to_ms(time));
+}
+
+void write_path(JsonWriter& json, const InstanceStatus& status, const PathStatus& path) {
+  json.begin_object()
+      .member("name", path.name)
+      .member("id", path.id.value)
+      .member("wan", wan_of(status, path))
+      .member("local", path.local.is_unspecified() ? "" : path.local.to_string())
+      .member("remote", path.remote.port == 0 ? "" : path.remote.to_string())
+      .member("state", to_string(path.state))
+      .member("bfd_state", bfd_state_name(path.bfd_state))
+      .member("selected", path.selected)
+      .member("learned", path.learned)
+      .member("detection_time_ms", to_ms(path.detection_time));
+  measured_ms(json, "rtt_ms", path.rtt);
+  measured_ms(json, "rtt_min_ms", path.rtt_min);
+  json.member("owd_relative_ms", to_ms(path.delay_relative))
+      .member("jitter_ms", to_ms(path.jitter))
+      .member("loss_ppm", path.loss_ppm)
+      .member("rate_mbps", static_cast<double>(path.rate.bits_per_second) / 1e6)
+      .member("queue_ms", 0.0)
+      .member("mtu", path.mtu_bytes)
+      .member("tx_packets", path.tx_packets)
+      .member("tx_bytes", path.tx_bytes)
+      .member("rx_packets", path.rx_packets)
+      .member("rx_bytes", path.rx_bytes)
+      .member("resent_packets", 0)
+      .member("downs", path.downs)
+      .member("last_down_cause", to_string(path.last_down_cause))
+      .end_object();
+}
+
+void write_peer(JsonWriter& json, const InstanceStatus& status, const PeerStatus& peer) {
+  json.begin_object()
+      .member("name", peer.name)
+      .member("public_key", peer.public_key.to_text())
+      .member("state", peer.up ? "up" : "down")
+      .key("cipher");
+  if (peer.has_keys) {
+    json.value(cipher_name(peer.cipher)).member("handshake_age_s", seconds(peer.handshake_age));
+  } else {
+    json.null().key("handshake_age_s").null();
+  }
+  json.member("tx_packets", peer.tx_packets)
+      .member("tx_bytes", peer.tx_bytes)
+      .member("rx_packets", peer.rx_packets)
+      .member("rx_bytes", peer.rx_bytes);
+  json.key("resequencer")
+      .begin_object()
+      .member("held_packets", 0)
+      .member("late", 0)
+      .member("timeouts", 0)
+      .end_object();
+  json.key("paths").begin_array();
+  for (const PathStatus& path : peer.paths) write_path(json, status, path);
+  json.end_array().end_object();
+}
+
+void write_io(JsonWriter& json, const IoCounters& io) {
+  json.key("io_counters")
+      .begin_object()
+      .member("sends", io.sends)
+      .member("send_failures", io.send_failures)
+      .member("receives", io.receives)
+      .member("tun_reads", io.tun_reads)
+      .member("tun_writes", io.tun_writes)
+      .member("tun_write_failures", io.tun_write_failures)
+      .member("no_buffer", io.no_buffer)
+      .member("gso_fallbacks", io.gso_fallbacks)
+      .end_object();
+}
+
+}  // namespace
+
+std::string status_json(const InstanceStatus& status) {
+  JsonWriter json;
+  json.begin_object()
+      .member("schema", kStatusSchema)
+      .member("name", status.name)
+      .member("version", kVersion)
+      .member("uptime_s", seconds(status.uptime))
+      .member("device", status.device)
+      .member("mtu", status.mtu)
+      .member("io", status.io)
+      .member("cipher_backend", status.cipher_backend);
+  json.key("peers").begin_array();
+  for (const PeerStatus& peer : status.node.peers) write_peer(json, status, peer);
+  json.end_array();
+  json.key("flows").begin_object();
+  for (const char* kind : {"mptcp", "tcp", "udp", "other"}) json.member(kind, 0);
+  json.end_object().key("drops").begin_object();
+  for (std::size_t i = 0; i < kDropReasonCount; ++i) {
+    const auto reason = static_cast<DropReason>(i);
+    json.member(to_string(reason), status.node.drops.of(reason));
+  }
+  json.end_object();
+  write_io(json, status.io_counters);
+  json.member("lost_events", status.lost_events).end_object();
+  return json.text() + "\n";
+}
+
+}  // namespace wanbond

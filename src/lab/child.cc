@@ -39,8 +39,13 @@ int exit_status(const siginfo_t& info) noexcept {
 }  // namespace
 
 Result<Child> Child::fork(const std::function<int()>& body, const ChildSettings& settings) {
+  // Blocked until the child has settled: the caller's handlers must not run in it.
+  sigset_t all, before;
+  sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, &before);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
+  if (pid != 0) ::sigprocmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) return Error{std::string("cannot start a process: ") + std::strerror(errno)};
   if (pid == 0) ::_exit(settle(settings, parent) ? body() : kCannotRun);
   Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));

@@ -13,7 +13,7 @@ from harness import Bench, Flow, Link
 def two_hosts(bench, **settings):
     """Namespaces a and b with one emulated link "wan" between 10.9.0.1 and 10.9.0.2."""
     a, b = bench.namespace("a"), bench.namespace("b")
-    lab = bench.lab([Link("wan", (a, "wan0", ["10.9.0.1/30", "fd09::1/64"]),
+    lab = bench.start_lab([Link("wan", (a, "wan0", ["10.9.0.1/30", "fd09::1/64"]),
                           (b, "wan0", ["10.9.0.2/30", "fd09::2/64"]), **settings)])
     return a, b, lab
 
@@ -138,8 +138,9 @@ def test_script():
     """a script acts at its times"""
     with Bench() as bench:
         a, b = bench.namespace("a"), bench.namespace("b")
-        lab = bench.lab([Link("wan", (a, "wan0", ["10.9.0.1/30"]), (b, "wan0", ["10.9.0.2/30"]))],
-                        script="# one outage\nat 700ms restore wan\nat 200ms cut wan\n")
+        link = Link("wan", (a, "wan0", ["10.9.0.1/30"]), (b, "wan0", ["10.9.0.2/30"]))
+        script = "# one outage\nat 700ms restore wan\nat 200ms cut wan\n"
+        lab = bench.start_lab([link], script=script)
         harness.wait_for(lambda: len(lab.events()) == 2, 5, "both steps")
         (cut, first), (restored, second) = lab.events()
         assert (first, second) == ("cut wan", "restore wan")

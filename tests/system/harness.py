@@ -226,7 +226,7 @@ class Bench(contextlib.ExitStack):
         self.callback(namespace.delete)
         return namespace
 
-    def lab(self, links, **options):
+    def start_lab(self, links, **options):
         lab = Lab(self.folder, links, **options)
         self.callback(lab.close)
         return lab

@@ -102,14 +102,17 @@ Path* Control::on_arrival(Time now, PathId id, const Arrival& arrival, Outbox& o
 
 Path* Control::learn(Time now, PathId id, const Arrival& arrival, Outbox& out) {
   if (is_ours(id) || paths_.full()) return nullptr;
-  for (std::size_t i = 0; i < paths_.size(); ++i) {
-    const PathAddress& other = paths_[i]->address();
-    if (other.socket != arrival.from.socket || other.remote != arrival.from.remote) continue;
-    if (paths_[i]->id() < id) return nullptr;  // two ids on one address pair: the lower stays
-    remove(now, i, Cause::DuplicatePath, out);
-    break;
+  const auto same_pair = [&](const auto& path) {
+    return path->address().socket == arrival.from.socket &&
+           path->address().remote == arrival.from.remote;
+  };
+  const auto twin = std::find_if(paths_.begin(), paths_.end(), same_pair);
+  if (twin != paths_.end()) {
+    if ((*twin)->id() < id) return nullptr;  // two ids on one address pair: the lower stays
+    remove(now, static_cast<std::size_t>(twin - paths_.begin()), Cause::DuplicatePath, out);
+  } else if (!may_learn(arrival.from.socket)) {
+    return nullptr;
   }
-  if (!may_learn(arrival.from.socket)) return nullptr;
   const Path::Settings settings{id, arrival.from, PathOrigin::Learned};
   (void)paths_.push(std::make_unique<Path>(now, settings, settings_.wans[arrival.from.socket.value],
                                            random_));  // not full: see above

@@ -118,6 +118,7 @@ void Node::on_datagrams(Time now, const Received& received, Outbox& out) noexcep
   s.on_input(now);
   const PathAddress from{received.socket, received.remote, received.local};
   MutableBytes rest = received.bytes;
+  if (rest.empty()) s.drops.add(DropReason::Malformed);
   while (!rest.empty()) {
     const std::size_t size = std::min<std::size_t>(
         received.segment_bytes == 0 ? rest.size() : received.segment_bytes, rest.size());

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <utility>
 
 #include "tests/sim/datagram.h"
 #include "tests/sim/world.h"
@@ -17,15 +19,21 @@ class Internet {
     unsigned host = 0;
     Deliver deliver;
   };
-  /// Looks at every datagram that crosses the Internet, before it is delivered.
-  using Tap = std::function<void(const Datagram&)>;
+  /// Somebody in the middle: sees every datagram before it is delivered, may change it, and says
+  /// what becomes of it.
+  enum class Verdict { Pass, Drop };
+  using Tap = std::function<Verdict(Datagram&)>;
 
   void attach(const IpAddress& address, Owner owner) { owners_[address] = std::move(owner); }
   void detach(const IpAddress& address) { owners_.erase(address); }
   void set_tap(Tap tap) { tap_ = std::move(tap); }
 
   void send(Datagram&& datagram) {
-    if (tap_) tap_(datagram);
+    if (tap_ && tap_(datagram) == Verdict::Drop) return;
+    inject(std::move(datagram));
+  }
+  /// As send(), past the tap.
+  void inject(Datagram&& datagram) {
     const auto found = owners_.find(datagram.to.address);
     if (found != owners_.end()) found->second.deliver(std::move(datagram));
   }

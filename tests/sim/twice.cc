@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 namespace wanbond::sim {
@@ -15,6 +16,8 @@ void twice(const std::function<void(World&)>& scenario) {
   const std::uint64_t seed = scenario_seed();
   INFO("reproduce with WANBOND_SEED=", seed);
   World first(seed);
+  if (std::getenv("WANBOND_TRACE") != nullptr)
+    first.set_reader([](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
   scenario(first);
   World second(seed);
   scenario(second);

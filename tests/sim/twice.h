@@ -12,7 +12,8 @@ namespace wanbond::sim {
 std::uint64_t scenario_seed();
 
 /// Runs `scenario` twice in fresh Worlds with scenario_seed(); doctest prints the seed with every
-/// failure inside.
+/// failure inside. With WANBOND_TRACE in the environment the first run writes every datagram and
+/// event to standard error.
 void twice(const std::function<void(World&)>& scenario);
 
 }  // namespace wanbond::sim

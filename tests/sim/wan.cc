@@ -20,18 +20,23 @@ Wan::Wan(const Place& place, WanPlan plan, Deliver to_host)
     nat_.emplace(
         place.world, Nat::Settings{plan_.nat_address, plan_.nat_memory},
         [&internet = place.internet](Datagram&& out) { internet.send(std::move(out)); },
-        [this](Datagram&& in) { down_.send(std::move(in)); });
+        [this](Datagram&& in) { offer(down_, std::move(in)); });
   }
   place.internet.attach(public_address(), {place.host, [this](Datagram&& datagram) {
                                              if (nat_)
                                                nat_->from_outside(std::move(datagram));
                                              else
-                                               down_.send(std::move(datagram));
+                                               offer(down_, std::move(datagram));
                                            }});
 }
 
 const IpAddress& Wan::public_address() const noexcept {
   return nat_ ? nat_->address() : plan_.local.address;
+}
+
+void Wan::offer(Link& link, Datagram&& datagram) {
+  if (link.is_cut() && watch_) watch_(datagram, link.cut_at());
+  link.send(std::move(datagram));
 }
 
 void Wan::cut() {

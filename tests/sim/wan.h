@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "tests/sim/internet.h"
 #include "tests/sim/link.h"
@@ -32,7 +33,12 @@ class Wan {
   };
   Wan(const Place& place, WanPlan plan, Deliver to_host);
 
-  void send(Datagram&& datagram) { up_.send(std::move(datagram)); }
+  /// Sees every datagram that is offered to a link of this WAN during an outage, and when that
+  /// began.
+  using Watch = std::function<void(const Datagram&, Time cut_at)>;
+  void set_watch(Watch watch) { watch_ = std::move(watch); }
+
+  void send(Datagram&& datagram) { offer(up_, std::move(datagram)); }
   const std::string& name() const noexcept { return plan_.name; }
   const Endpoint& local() const noexcept { return plan_.local; }
   /// The address that the rest of the world sends to.
@@ -46,7 +52,10 @@ class Wan {
   void rebind();
 
  private:
+  void offer(Link& link, Datagram&& datagram);
+
   WanPlan plan_;
+  Watch watch_;
   std::optional<Nat> nat_;
   Link up_;
   Link down_;

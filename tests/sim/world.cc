@@ -19,7 +19,6 @@ bool World::step(Time end) {
   Entry entry = std::move(queue_.back());
   queue_.pop_back();
   now_ = entry.time;
-  ++action_count_;
   entry.action();
   return true;
 }
@@ -40,21 +39,9 @@ bool World::run_until(const std::function<bool()>& condition, Duration limit) {
   return true;
 }
 
-void World::mix(std::uint64_t value) noexcept {
-  hash_ = (hash_ ^ value) * 0x9e3779b97f4a7c15;
-  hash_ ^= hash_ >> 29;
-}
-
-void World::trace(std::uint64_t value) noexcept {
-  mix(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
-  mix(value);
-}
-
-void World::trace(Bytes bytes) noexcept {
-  mix(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
-  ByteReader reader(bytes);
-  while (reader.remaining() >= 8) mix(reader.u64());
-  while (reader.remaining() > 0) mix(reader.u8());
+void World::note(const std::string& line) const {
+  if (!reader_) return;
+  reader_(std::to_string(to_ms(now_.time_since_epoch())) + " ms  " + line);
 }
 
 }  // namespace wanbond::sim

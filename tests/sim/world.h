@@ -4,10 +4,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/time.h"
+#include "tests/sim/hash.h"
 #include "tests/sim/seeded_random.h"
 
 namespace wanbond::sim {
@@ -39,10 +42,15 @@ class World {
   bool run_until(const std::function<bool()>& condition, Duration limit);
 
   /// Folds a value, with the present time, into the trace.
-  void trace(std::uint64_t value) noexcept;
-  void trace(Bytes bytes) noexcept;
-  std::uint64_t trace_hash() const noexcept { return hash_; }
-  std::uint64_t action_count() const noexcept { return action_count_; }
+  void trace(std::uint64_t value) noexcept { stamp().add(value); }
+  void trace(Bytes bytes) noexcept { stamp().add(bytes); }
+  std::uint64_t trace_hash() const noexcept { return hash_.value(); }
+
+  /// Whoever wants to read what happens: called with each line of note(). For debugging only.
+  void set_reader(std::function<void(const std::string&)> reader) { reader_ = std::move(reader); }
+  bool has_reader() const noexcept { return reader_ != nullptr; }
+  /// A line about this moment; make it only if has_reader().
+  void note(const std::string& line) const;
 
  private:
   struct Entry {
@@ -52,15 +60,17 @@ class World {
   };
   static bool later(const Entry& a, const Entry& b) noexcept;
   bool step(Time end);
-  void mix(std::uint64_t value) noexcept;
+  Hash& stamp() noexcept {
+    return hash_.add(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
+  }
 
   Time now_{1s};
   std::uint64_t seed_;
   SeededRandom random_;
   std::vector<Entry> queue_;  // a heap, the earliest in front
   std::uint64_t next_number_ = 0;
-  std::uint64_t action_count_ = 0;
-  std::uint64_t hash_ = 0xcbf29ce484222325;
+  Hash hash_;
+  std::function<void(const std::string&)> reader_;
 };
 
 }  // namespace wanbond::sim

@@ -1,0 +1,70 @@
+#include "tests/sim/order_checker.h"
+
+#include <algorithm>
+
+#include "base/inner.h"
+#include "tests/sim/hash.h"
+
+namespace wanbond::sim {
+namespace {
+
+// What offloads may change is left out: lengths, IPv4 identification, PSH, checksums.
+struct Digest {
+  std::uint64_t packet;
+  std::uint64_t flow;
+};
+
+Digest digest(Bytes packet) {
+  const auto inner = parse_inner(packet);
+  if (!inner || !inner->has_l4()) return {Hash().add(packet).value(), 0};
+  Hash hash;
+  hash.add(inner_addresses(packet, *inner)).add(inner->protocol);
+  hash.add(std::uint64_t{inner->source_port} << 16 | inner->destination_port);
+  const std::uint64_t flow = hash.value();
+  hash.add(inner->traffic_class);
+  if (inner->is_tcp()) {
+    hash.add(packet.subspan(inner->l4_offset + 4U, 8));  // sequence, acknowledgement
+    hash.add(inner->tcp_flags & ~kTcpPsh);
+  }
+  return {hash.add(packet.subspan(inner->header_bytes())).value(), flow};
+}
+
+}  // namespace
+
+void OrderChecker::on_in(Time now, unsigned host, Bytes packet) {
+  const Digest id = digest(packet);
+  Sent& sent = sent_[id.packet];
+  sent.ambiguous = sent.count > 0;
+  ++sent.count;
+  sent.host = host;
+  sent.flow = id.flow;
+  sent.number = ++flows_[id.flow].sent;
+  sent.time = now;
+}
+
+std::optional<std::string> OrderChecker::on_out(Bytes packet) {
+  const auto found = sent_.find(digest(packet).packet);
+  if (found == sent_.end()) return "a packet came out that nobody sent, or twice, or changed";
+  const Sent sent = found->second;
+  if (--found->second.count == 0) sent_.erase(found);
+  if (sent.ambiguous) return std::nullopt;  // a repeat: either of the two may have come
+  Flow& flow = flows_[sent.flow];
+  if (sent.number > flow.highest) {
+    flow.highest = sent.number;
+    flow.highest_time = sent.time;
+    return std::nullopt;
+  }
+  if (links_ == Links::Reorder || moved_between(sent.host, sent.time, flow.highest_time))
+    return std::nullopt;
+  return "packet " + std::to_string(sent.number) + " of a flow came out behind packet " +
+         std::to_string(flow.highest);
+}
+
+bool OrderChecker::moved_between(unsigned host, Time from, Time to) const {
+  const auto found = moves_.find(host);
+  if (found == moves_.end()) return false;
+  return std::any_of(found->second.begin(), found->second.end(),
+                     [&](Time move) { return from <= move && move <= to; });
+}
+
+}  // namespace wanbond::sim

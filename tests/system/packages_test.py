@@ -27,7 +27,7 @@ FILES = [
 # The bookkeeping of dpkg and its triggers, not the package's own.
 BOOKKEEPING = ('/var/lib/dpkg', '/var/log', '/var/cache', '/etc/passwd', '/etc/group',
                '/etc/shadow', '/etc/gshadow', '/etc/.pwd.lock', '/var/lib/systemd',
-               '/var/backups', '/root')
+               '/var/backups', '/root', '/run-or-tmp/systemd')
 USER_FILE = '/etc/wanbond/branch.conf'
 
 INSTALL = 'dpkg -i /tmp/package.deb'
@@ -42,7 +42,8 @@ wanbond check branch
 runuser -u wanbond -- wanbond check branch
 test "$(stat -c '%U:%G %a' /run/wanbond /etc/wanbond)" = "wanbond:wanbond 750
 root:wanbond 750"
-! ls /etc/systemd/system/*.wants/wanbond* 2>/dev/null
+if ls /etc/systemd/system/*.wants/wanbond* 2>/dev/null; then exit 1; fi
+systemd-analyze verify wanbond@branch.service
 '''
 PURGE = 'dpkg --purge wanbond'
 GONE = '! getent passwd wanbond && ! getent group wanbond && test ! -e /etc/wanbond'
@@ -79,7 +80,7 @@ def expect_files(listed: list):
 
 
 def in_overlay(work: Path, package: Path, script: str) -> list:
-    """Runs `script` on a writable view of this system; the files that it left or removed."""
+    """Runs `script` on a writable view of this system; the files that it made, changed, removed."""
     layer = work / 'layer'
     shell = f'''set -e
 mount -t tmpfs tmpfs {layer}
@@ -93,7 +94,8 @@ cp {package} {layer}/root/tmp/package.deb
 chroot {layer}/root /bin/sh -exc "$SCRIPT" >&2
 rm -f {layer}/root/tmp/package.deb
 find {layer}/root/run {layer}/root/tmp -mindepth 1 -printf '/%P\\n' | sed 's|^|/run-or-tmp|'
-find {layer}/upper -mindepth 1 ! -type d -printf '/%P\\n'
+find {layer}/upper -mindepth 1 ! -type d -printf '/%P\\n' |
+  while read -r name; do cmp -s "{layer}/upper$name" "$name" || echo "$name"; done
 '''
     layer.mkdir(exist_ok=True)
     done = subprocess.run(['unshare', '--mount', '--propagation', 'private', 'sh', '-c', shell],

@@ -319,6 +319,9 @@ Result<KeyText> parse_key(const std::string& text) {
 Result<PublicKey> parse_public_key(const std::string& text) {
   const auto key = PublicKey::parse(text);
   if (!key) return not_a(text, "a public key (44 characters of base64, from wanbond pubkey)");
+  // Any scalar shows it: for a point of low order all products are zero (RFC 7748 section 6.1).
+  if (!shared_secret(SecretKey(), *key))
+    return Error{"'" + text + "' is the key of nobody (a point of low order); ask the peer again"};
   return *key;
 }
 

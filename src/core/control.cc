@@ -177,6 +177,7 @@ void Control::settle(Time now, Outbox& out) noexcept {
 
 void Control::report_changes(Time now, Path& path, Outbox& out) noexcept {
   while (const auto change = path.take_change()) {
+    if (change->to == PathState::Down) last_change_ = change->cause;
     out.report({.at = now,
                 .kind = change->kind,
                 .cause = change->cause,
@@ -202,6 +203,7 @@ void Control::select(Time now, Outbox& out) noexcept {
   }
   if (was_up == move->to.has_value()) return;
   event.kind = move->to ? EventKind::PeerUp : EventKind::PeerDown;
+  if (!move->to) event.cause = last_change_;
   out.report(event);
 }
 

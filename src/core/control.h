@@ -85,6 +85,7 @@ class Control {
   std::array<std::uint8_t, kPathCountMax> endpoint_of_{};  // by path id; kNoEndpoint: none
   Failover failover_;
   bool has_keys_ = false;
+  Cause last_change_{};  // of any path: why the peer is down when none is left
 };
 
 }  // namespace wanbond

@@ -136,6 +136,9 @@ const Row kFaults[] = {
     {minimal("", "[Peer b]\nPublicKey = x\n"),
      "t.conf:7: PublicKey: 'x' is not a public key (44 characters of base64, from wanbond "
      "pubkey)"},
+    {minimal("", "[Peer b]\nPublicKey = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"),
+     "t.conf:7: PublicKey: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=' is the key of nobody (a "
+     "point of low order); ask the peer again"},
     {minimal("", "[Peer b]\nPublicKey = " + kPeerPublic + "\nAllowedIPs = 10.1.0.0/16\n"),
      "t.conf:7: PublicKey is also that of [Peer hq]"},
     {minimal("", "[Peer b]\nPublicKey = " + kOtherPublic + "\nAllowedIPs=10.1.0.0/16,\\\n"),

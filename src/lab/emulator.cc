@@ -22,7 +22,7 @@ constexpr int kReadBatch = 16;
 constexpr int kDrainBatches = 2 * 2000 / kReadBatch;
 // Turns are at least this far apart while packets are dense: a wake-up for each packet would cost
 // more than the packets. What it adds to a delay stays far below 0.5 ms.
-constexpr Duration kTurnMin = 60us;
+constexpr Duration kTurnMin = 100us;
 constexpr std::size_t kEventsMax = 64;
 constexpr std::uint64_t kWatchFlag = std::uint64_t{1} << 32;
 

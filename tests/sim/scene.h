@@ -9,11 +9,11 @@
 
 namespace wanbond::sim {
 
-/// Hosts in the order of add(). Checks the invariants when it ends.
+/// Hosts in the order of add(). Unless end() was called, its destructor reports the checker's
+/// violations as doctest failures.
 class Scene {
  public:
   explicit Scene(World& world) : world_(world), checker_(world) {}
-  /// Stops all hosts and reports the checker's violations as doctest failures.
   ~Scene();
   Scene(const Scene&) = delete;
   Scene& operator=(const Scene&) = delete;
@@ -22,6 +22,8 @@ class Scene {
   Host& host(std::size_t i) { return *hosts_[i]; }
   std::size_t host_count() const noexcept { return hosts_.size(); }
   void start_all();
+  /// Kills all hosts and tells what the checker has found in all.
+  const std::vector<std::string>& end();
 
   World& world() noexcept { return world_; }
   Internet& internet() noexcept { return internet_; }
@@ -32,6 +34,7 @@ class Scene {
   Internet internet_;
   Checker checker_;
   std::vector<std::unique_ptr<Host>> hosts_;
+  bool ended_ = false;
 };
 
 /// One access of the branch; the hub has one to match, without delay of its own.

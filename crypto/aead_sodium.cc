@@ -15,6 +15,14 @@ const unsigned char* raw(const std::byte* bytes) noexcept {
   return reinterpret_cast<const unsigned char*>(bytes);
 }
 
+/// libsodium wants pointers to text even where there is none (a relay packet): then to the tag.
+unsigned char* output(Bytes text, std::byte* out, Tag tag) noexcept {
+  return raw(text.empty() ? tag.data() : out);
+}
+const unsigned char* sealed_input(Bytes text, ConstTag tag) noexcept {
+  return raw(text.empty() ? tag.data() : text.data());
+}
+
 void chacha_prepare(MutableBytes context, std::span<const std::byte, kKeyBytes> key) noexcept {
   std::memcpy(context.data(), key.data(), key.size());
 }
@@ -22,14 +30,14 @@ void chacha_prepare(MutableBytes context, std::span<const std::byte, kKeyBytes> 
 void chacha_seal(Bytes context, const AeadNonce& nonce, Bytes ad, Bytes text, std::byte* out,
                  Tag tag) noexcept {
   crypto_aead_chacha20poly1305_ietf_encrypt_detached(
-      raw(out), raw(tag.data()), nullptr, raw(text.data()), text.size(), raw(ad.data()), ad.size(),
-      nullptr, raw(nonce.data()), raw(context.data()));
+      output(text, out, tag), raw(tag.data()), nullptr, raw(text.data()), text.size(),
+      raw(ad.data()), ad.size(), nullptr, raw(nonce.data()), raw(context.data()));
 }
 
 bool chacha_open(Bytes context, const AeadNonce& nonce, Bytes ad, MutableBytes text,
                  ConstTag tag) noexcept {
   return crypto_aead_chacha20poly1305_ietf_decrypt_detached(
-             raw(text.data()), nullptr, raw(text.data()), text.size(), raw(tag.data()),
+             raw(text.data()), nullptr, sealed_input(text, tag), text.size(), raw(tag.data()),
              raw(ad.data()), ad.size(), raw(nonce.data()), raw(context.data())) == 0;
 }
 
@@ -46,14 +54,14 @@ void aes_prepare(MutableBytes context, std::span<const std::byte, kKeyBytes> key
 void aes_seal(Bytes context, const AeadNonce& nonce, Bytes ad, Bytes text, std::byte* out,
               Tag tag) noexcept {
   crypto_aead_aes256gcm_encrypt_detached_afternm(
-      raw(out), raw(tag.data()), nullptr, raw(text.data()), text.size(), raw(ad.data()), ad.size(),
-      nullptr, raw(nonce.data()), aes_state(context));
+      output(text, out, tag), raw(tag.data()), nullptr, raw(text.data()), text.size(),
+      raw(ad.data()), ad.size(), nullptr, raw(nonce.data()), aes_state(context));
 }
 
 bool aes_open(Bytes context, const AeadNonce& nonce, Bytes ad, MutableBytes text,
               ConstTag tag) noexcept {
   return crypto_aead_aes256gcm_decrypt_detached_afternm(
-             raw(text.data()), nullptr, raw(text.data()), text.size(), raw(tag.data()),
+             raw(text.data()), nullptr, sealed_input(text, tag), text.size(), raw(tag.data()),
              raw(ad.data()), ad.size(), raw(nonce.data()), aes_state(context)) == 0;
 }
 

@@ -138,7 +138,7 @@ TEST_SUITE("aead") {
       if (!usable(cipher)) continue;
       const AeadKey aead(cipher, key);
       for (std::size_t offset = 0; offset < 64; ++offset)
-        for (const std::size_t size : {0, 1, 15, 16, 17, 63, 64, 65, 255, 1428}) {
+        for (const unsigned size : {0U, 1U, 15U, 16U, 17U, 63U, 64U, 65U, 255U, 1428U}) {
           Buffer text(size);
           random.fill(text);
           Buffer expected(size + kTagBytes);
@@ -166,7 +166,7 @@ TEST_SUITE("aead") {
       random.fill(MutableBytes(good).first(32));
       aead.seal(77, Bytes(good).first(8), MutableBytes(good).subspan(8, 24),
                 MutableBytes(good).last<kTagBytes>());
-      auto refused = [&good](const AeadKey& with, std::uint64_t nonce, const Buffer& packet) {
+      auto refused = [](const AeadKey& with, std::uint64_t nonce, const Buffer& packet) {
         Buffer copy = packet;
         const bool opened =
             with.open(nonce, Bytes(copy).first(8), MutableBytes(copy).subspan(8, 24),

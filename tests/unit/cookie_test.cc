@@ -91,7 +91,7 @@ TEST_SUITE("cookie") {
   TEST_CASE("a message of another size has no macs") {
     Scene scene;
     const Cookie cookie = scene.jar.cookie_for(kStart, kSource);
-    for (const std::size_t size : {0, 15, 31, 32, 64, 115, 117, 175, 177, 1000}) {
+    for (const unsigned size : {0U, 15U, 31U, 32U, 64U, 115U, 117U, 175U, 177U, 1000U}) {
       Buffer message(size);
       if (size >= 32) {  // right macs at its end do not help
         blake2b(MutableBytes(message).last(32).first(16), scene.responder.guard().mac1.bytes(),

@@ -21,8 +21,10 @@ _wanbond() {
       ;;
   esac
   case $command in
+    check) options+=' --keys' ;;
+    demo) options+=' --duration --json --keep' ;;
     show) options+=' --json' ;;
-    events) options+=' --follow' ;;
+    events) options+=' --follow --json' ;;
   esac
   if [[ $word == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

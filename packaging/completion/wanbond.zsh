@@ -30,10 +30,16 @@ _wanbond() {
   shift words
   ((CURRENT--))
   case $command in
-    run | check) _arguments '--help[show usage]' $instance ;;
+    run) _arguments '--help[show usage]' $instance ;;
+    check) _arguments '--help[show usage]' '--keys[list all keys]' $instance ;;
+    demo)
+      _arguments '--help[show usage]' '--duration[seconds of traffic]:seconds:' \
+        '--json[for programs]' '--keep[keep configurations and logs]'
+      ;;
     show) _arguments '--help[show usage]' '--json[for programs]' $instance ;;
     events)
-      _arguments '--help[show usage]' '(-f --follow)'{-f,--follow}'[wait for more]' $instance
+      _arguments '--help[show usage]' '--json[for programs]' $instance \
+        '(-f --follow)'{-f,--follow}'[wait for more]'
       ;;
     *) _arguments '--help[show usage]' ;;
   esac

@@ -2,9 +2,9 @@
 
 #include <doctest/doctest.h>
 
-#include "../sim/seeded_random.h"
 #include "core/answer_cache.h"
 #include "core/slots.h"
+#include "tests/sim/seeded_random.h"
 
 using namespace wanbond;
 

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "../sim/seeded_random.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
+#include "tests/sim/seeded_random.h"
 
 using namespace wanbond;
 

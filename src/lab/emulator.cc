@@ -45,12 +45,6 @@ std::size_t largest_mtu(const std::vector<EmulatedLink>& links) noexcept {
 
 }  // namespace
 
-Time monotonic_now() noexcept {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return Time(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
-}
-
 bool run_in_real_time() noexcept {
   ::prctl(PR_SET_TIMERSLACK, 1UL);  // the default of 50 us would be added to every delay
   const sched_param lowest{.sched_priority = 1};

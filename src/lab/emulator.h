@@ -14,15 +14,13 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "io/fd.h"
+#include "io/io.h"
 #include "lab/link_model.h"
 #include "lab/netns.h"
 #include "lab/packet_store.h"
 #include "lab/plain_tun.h"
 
 namespace wanbond {
-
-/// CLOCK_MONOTONIC, which all processes of the machine share.
-Time monotonic_now() noexcept;
 
 /// Gives the calling thread (not its children) the lowest real-time priority and a timer slack of
 /// 1 ns: then links keep their delays however busy the sites are. False where that is not allowed,

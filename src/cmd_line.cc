@@ -22,7 +22,13 @@ constexpr unsigned kHelpColumns = 100;
 
 po::options_description visible_options(const CommandForm& form) {
   po::options_description options("Options", kHelpColumns);
-  for (const Switch& flag : form.switches) options.add_options()(flag.name, flag.help);
+  for (const Switch& flag : form.switches) {
+    if (flag.value_name == nullptr)
+      options.add_options()(flag.name, flag.help);
+    else
+      options.add_options()(flag.name, po::value<std::string>()->value_name(flag.value_name),
+                            flag.help);
+  }
   if (form.operand == Operand::Instance)
     options.add_options()("config,c", po::value<std::string>()->value_name("FILE"),
                           "the configuration file, instead of /etc/wanbond/NAME.conf");
@@ -75,7 +81,11 @@ std::variant<CommandLine, int> parse_command_line(const CommandForm& form, Argum
       print_help(form, visible);
       return kExitFine;
     }
-    for (const auto& [name, value] : values) line.switches.insert(name);
+    for (const auto& [name, value] : values) {
+      line.switches.insert(name);
+      if (const auto* text = boost::any_cast<std::string>(&value.value()))
+        line.values[name] = *text;
+    }
     fault = read_operand(values, line);
   } catch (const po::error& error) {
     fault = error.what();

@@ -1,6 +1,7 @@
 // What the subcommands share: their table's row, their arguments, their exit status.
 #pragma once
 
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -24,10 +25,12 @@ struct Command {
   const char* help;
 };
 
-/// A switch of a subcommand: "json", or "follow,f" with its letter.
+/// A switch of a subcommand: "json", or "follow,f" with its letter. One that takes a value has a
+/// name for it, as in "--duration SECONDS".
 struct Switch {
   const char* name;
   const char* help;
+  const char* value_name = nullptr;
 };
 
 /// Whether a subcommand works on an instance: [NAME | -c FILE].
@@ -43,11 +46,17 @@ struct CommandForm {
 
 /// What was on the command line.
 struct CommandLine {
-  std::set<std::string> switches;  // by long name
-  std::string name;                // NAME, or empty
-  std::string config_file;         // -c FILE, or that of NAME; empty: neither was given
+  std::set<std::string> switches;             // by long name
+  std::map<std::string, std::string> values;  // of those that take one
+  std::string name;                           // NAME, or empty
+  std::string config_file;                    // -c FILE, or that of NAME; empty: neither was given
 
   bool has(const std::string& name_of_switch) const { return switches.contains(name_of_switch); }
+  /// Empty if the switch was not given.
+  std::string value(const std::string& name_of_switch) const {
+    const auto found = values.find(name_of_switch);
+    return found == values.end() ? "" : found->second;
+  }
 };
 
 /// The command line, or the exit status when there is nothing more to do (--help, a wrong option;
@@ -58,6 +67,7 @@ std::variant<CommandLine, int> parse_command_line(const CommandForm& form, Argum
 void complain(const std::string& message);
 
 int run_check(Arguments arguments);
+int run_demo(Arguments arguments);
 int run_events(Arguments arguments);
 int run_genkey(Arguments arguments);
 int run_genpsk(Arguments arguments);

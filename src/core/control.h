@@ -19,6 +19,7 @@ namespace wanbond {
 /// (protocol 2.7).
 enum class OpenerHalf : std::uint8_t { First, Second };
 
+/// Owned by the session. It sends nothing itself: the session asks each path for its plans.
 class Control {
  public:
   struct Settings {

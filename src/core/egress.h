@@ -18,6 +18,7 @@ namespace wanbond {
 void send_plain(const PathAddress& to, Bytes message, PacketPool& pool, DropCounters& drops,
                 Outbox& out) noexcept;
 
+/// Owned by the session; keeps no state of its own.
 class Egress {
  public:
   /// All outlive it.

@@ -35,6 +35,7 @@ struct OpenedDatagram {
   std::variant<std::monostate, InnerArrival, ControlArrival> content;  // monostate: nothing to do
 };
 
+/// Owned by the session; keeps no state of its own.
 class Ingress {
  public:
   Ingress(Keyring& keyring, DropCounters& drops) noexcept : keyring_(keyring), drops_(drops) {}

@@ -295,7 +295,7 @@ void Node::on_timer(Time now, WallTime wall, Outbox& out) noexcept {
   for (std::size_t i = 0; i < s.sessions.size(); ++i) {
     Session& session = *s.sessions[i];
     if (late == Duration::zero() && session.next_timeout() > now) continue;
-    session.on_timer(now, late, out);
+    session.on_timer(now, late);
     s.finish(now, i, out);
   }
   s.work_off_handshake(now, out);

@@ -8,7 +8,6 @@
 namespace wanbond {
 namespace {
 
-constexpr unsigned kMeteredRank = 1000;  // behind every priority
 // Silence after which a path is suspect, as a share of its detection time: 45 ms of 80 ms.
 constexpr int kSuspectNumerator = 9;
 constexpr int kSuspectDenominator = 16;

@@ -60,6 +60,8 @@ struct ControlPlan {
   std::size_t padded_bytes = 0;  // UDP payload to fill up to; 0: no padding
 };
 
+/// Promise: it is usable only while its address has answered a challenge and BFD is Up; nothing but
+/// challenges goes to an address that has not answered, at most three times what came from it.
 class Path {
  public:
   struct Settings {
@@ -143,6 +145,8 @@ class Path {
     PathResponseFrame frame;
     std::size_t bytes = 0;  // of the challenge: the answer is as long
   };
+
+  static constexpr unsigned kMeteredRank = 1000;  // behind every priority
 
   bool can_talk() const noexcept;
   bool is_active(Time now) const noexcept { return now < active_until_; }

@@ -6,11 +6,6 @@
 #include "proto/wire.h"
 
 namespace wanbond {
-namespace {
-
-constexpr unsigned kMeteredRank = 1000;  // behind every priority
-
-}  // namespace
 
 void Path::on_challenge(Time now, const PathChallengeFrame& frame,
                         const Arrival& arrival) noexcept {

@@ -190,7 +190,7 @@ void Session::on_endpoint(Time now, std::size_t index, const Endpoint& endpoint)
   control_.on_endpoint(now, index, endpoint);
 }
 
-void Session::on_timer(Time now, Duration late, Outbox&) noexcept {
+void Session::on_timer(Time now, Duration late) noexcept {
   keyring_.on_timer(now);
   release_slots();
   if (has_keys_ && !keyring_.can_send(now)) lose_keys(now, Cause::KeysExpired);
@@ -245,11 +245,11 @@ PeerStatus Session::status(Time now) const {
     status.cipher = epoch->send.key().cipher();
     status.handshake_age = now - epoch->created;
   }
-  for (const auto& path : control_.paths()) status.paths.push_back(path_status(now, *path));
+  for (const auto& path : control_.paths()) status.paths.push_back(path_status(*path));
   return status;
 }
 
-PathStatus Session::path_status(Time, const Path& path) const {
+PathStatus Session::path_status(const Path& path) const {
   const PathAddress& address = path.address();
   const Path::Counters& counters = path.counters();
   PathStatus status{.name = control_.path_name(path),

@@ -26,6 +26,7 @@ struct SessionShared {
   std::uint64_t boot_id = 0;
 };
 
+/// Owned by the node. Decides nothing that a machine of its own could decide.
 class Session {
  public:
   Session(Time now, PeerId peer, const RemoteIdentity& remote, const SessionShared& shared);
@@ -50,7 +51,7 @@ class Session {
 
   void on_send_refused(Time now, SocketId socket, const Endpoint& remote) noexcept;
   void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept;
-  void on_timer(Time now, Duration late, Outbox& out) noexcept;
+  void on_timer(Time now, Duration late) noexcept;
   /// Sends what is due and reports what changed; to be called after every input.
   void finish(Time now, WallTime wall, Outbox& out) noexcept;
   Time next_timeout() const noexcept { return due_; }
@@ -75,7 +76,7 @@ class Session {
   void update_exchange(Time now) noexcept;
   void release_slots() noexcept;
   std::size_t payload_bytes_max(const Path& path) const noexcept;
-  PathStatus path_status(Time now, const Path& path) const;
+  PathStatus path_status(const Path& path) const;
 
   PeerId peer_;
   const PeerSettings& configured_;

@@ -15,7 +15,9 @@ from pathlib import Path
 import tidy
 
 ROOT = Path(__file__).resolve().parent.parent
-FLAGS = ['-x', 'c++', '-std=c++20', '-fsyntax-only', '-Wall', '-Wextra', '-Werror', '-D_GNU_SOURCE']
+FLAGS = ['-x', 'c++', '-std=c++20', '-fsyntax-only', '-Wall', '-Wextra', '-Werror',
+         '-Wno-missing-field-initializers', '-D_GNU_SOURCE', '-DWANBOND_VECTORS=""',
+         '-DWANBOND_TEST_DATA=""']
 INCLUDE_ROOTS = ['', 'src', 'tests']
 
 

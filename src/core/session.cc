@@ -9,6 +9,9 @@ namespace {
 
 // After the peer said goodbye it is given this long before it is called again.
 constexpr Duration kPauseAfterClose = 1s;
+// A peer that hears data answers with a heartbeat within a round trip and 20 ms. One that has
+// restarted has no keys and stays silent; a path that was idle would take 1.2 s to show it.
+constexpr Duration kDoubtAfter = 200ms;
 constexpr std::size_t kIpv4UdpBytes = 28;
 constexpr std::size_t kIpv6UdpBytes = 48;
 
@@ -52,6 +55,7 @@ void Session::on_super_packet(Time now, const SuperPacket& super, Outbox& out) n
   if (path == nullptr) return shared_.drops.add(DropReason::NoPath, super.segment_count());
   const std::uint64_t bytes = egress_.send(now, super, *path, payload_bytes_max(*path), out);
   if (bytes == 0) return;
+  unanswered_since_ = std::min(unanswered_since_, now);
   tx_packets_ += super.segment_count();
   tx_bytes_ += bytes;
 }
@@ -69,6 +73,7 @@ std::optional<InnerArrival> Session::on_datagram(Time now, EpochId epoch, const 
   const auto bytes = static_cast<std::uint32_t>(datagram.size());
   auto opened = ingress_.open(now, epoch, header, datagram);
   if (!opened) return {};
+  unanswered_since_ = kNever;
   // A late packet under the old keys is a sign of life, but says nothing new.
   const bool is_current = opened->promoted || epoch == current_epoch_;
   const Arrival arrival{.from = from,
@@ -198,19 +203,27 @@ void Session::on_timer(Time now, Duration late) noexcept {
 }
 
 void Session::update_exchange(Time now) noexcept {
-  const bool wanted = !has_keys_ || keyring_.rekey_wanted(now) || !control_.has_hope();
+  const bool wanted =
+      !has_keys_ || keyring_.rekey_wanted(now) || !control_.has_hope() || now >= doubt_at();
   if (wanted)
     exchange_.begin(now, exchange_not_before_);
   else if (exchange_.is_running())
     exchange_.cancel();
 }
 
+Time Session::doubt_at() const noexcept {
+  if (unanswered_since_ == kNever || !has_keys_) return kNever;
+  const Path* path = control_.selected();
+  return unanswered_since_ + kDoubtAfter +
+         (path == nullptr ? Duration::zero() : path->rtt().srtt());
+}
+
 void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
   update_exchange(now);
   control_.settle(now, out);
   is_up_ = control_.selected() != nullptr;
-  const auto reach =
-      control_.has_usable() ? Exchange::Reach::SomePathUp : Exchange::Reach::AllPathsDown;
+  const auto reach = control_.has_usable() && now < doubt_at() ? Exchange::Reach::SomePathUp
+                                                               : Exchange::Reach::AllPathsDown;
   if (exchange_.next_timeout() <= now) {
     const Control::Targets targets = control_.handshake_targets(now);
     while (const auto message = exchange_.poll(now, wall, reach, targets))
@@ -220,7 +233,9 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
     if (path->next_timeout() > now) continue;
     while (const auto plan = path->poll_transmit(now)) egress_.send_control(now, *plan, *path, out);
   }
-  due_ = std::min({keyring_.next_timeout(), exchange_.next_timeout(), control_.next_timeout(now)});
+  const Time doubt = exchange_.is_running() ? kNever : doubt_at();
+  due_ = std::min(
+      {keyring_.next_timeout(), exchange_.next_timeout(), control_.next_timeout(now), doubt});
 }
 
 void Session::close(Time now, Outbox& out) noexcept {

@@ -74,6 +74,8 @@ class Session {
   void on_promoted(Time now, EpochId epoch, const PathAddress& from, Outbox& out) noexcept;
   void lose_keys(Time now, Cause cause) noexcept;
   void update_exchange(Time now) noexcept;
+  /// When data that nothing has answered makes us ask whether the peer still has our keys.
+  Time doubt_at() const noexcept;
   void release_slots() noexcept;
   std::size_t payload_bytes_max(const Path& path) const noexcept;
   PathStatus path_status(const Path& path) const;
@@ -96,6 +98,7 @@ class Session {
   TokenBucket init_limit_;
   Time stale_reply_at_{};
   Time exchange_not_before_{};
+  Time unanswered_since_ = kNever;  // first data sent since the peer was last heard
   bool has_keys_ = false;
   bool is_up_ = false;
   Time due_{};

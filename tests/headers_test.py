@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Every header compiles alone, without warnings.
 
-Usage: headers_test.py STAMP_FILE COMPILER... with the flags. Headers whose own text and included
-project headers did not change since they last passed (STAMP_FILE) are not compiled again."""
+Usage: headers_test.py STAMP_FILE COMPILER... with the flags. A header that its own .cc file begins
+with has been compiled alone by the build. Of the others, those whose text and included headers of
+ours did not change since they last passed (STAMP_FILE) are not compiled again."""
 
 import hashlib
 import json
@@ -33,6 +34,15 @@ def project_headers(header: Path, seen: set) -> set:
     return seen
 
 
+def is_compiled_first(header: str) -> bool:
+    """True if the .cc file of the same name begins with this header."""
+    source = (ROOT / header).with_suffix('.cc')
+    if not source.is_file():
+        return False
+    first = re.search(r'^\s*#\s*include (\S+)', source.read_text('utf-8'), re.M)
+    return bool(first) and first.group(1) == f'"{tidy.own_header(header[:-2] + ".cc")}"'
+
+
 def digest(header: str, command: list) -> str:
     total = hashlib.sha256(' '.join(command).encode())
     for file in sorted(project_headers(ROOT / header, set())):
@@ -52,7 +62,7 @@ def main() -> int:
     command = compiler + FLAGS + [f'-I{ROOT / place}' for place in INCLUDE_ROOTS]
     passed = set(json.loads(stamp.read_text('utf-8'))) if stamp.exists() else set()
     headers = {name: digest(name, command) for name in tidy.project_files(ROOT)
-               if name.endswith('.h')}
+               if name.endswith('.h') and not is_compiled_first(name)}
     due = [name for name, value in headers.items() if value not in passed]
     with ThreadPoolExecutor(2) as pool:
         complaints = dict(zip(due, pool.map(lambda name: compile_alone(name, command), due)))
@@ -61,7 +71,7 @@ def main() -> int:
     failed = [name for name in due if complaints[name]]
     for name in failed:
         print(f'{name}: does not compile alone; include what it uses\n{complaints[name]}')
-    print(f'{len(headers)} headers, {len(due)} compiled, {len(failed)} failed')
+    print(f'{len(headers)} headers without a .cc file, {len(due)} compiled, {len(failed)} failed')
     return 1 if failed else 0
 
 

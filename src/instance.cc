@@ -50,6 +50,7 @@ Result<std::unique_ptr<Instance>> Instance::start(Config config, std::unique_ptr
   std::unique_ptr<Instance> instance(new Instance(std::move(config), std::move(hooks)));
   instance->log_all(instance->config_.warnings);
   forbid_dumps();
+  raise_priority();
   if (auto done = instance->open_control(); !done) return done.error();
   for (const auto& step : {&Instance::open_network, &Instance::open_io}) {
     if (auto done = (instance.get()->*step)(options); !done) return done.error();

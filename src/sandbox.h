@@ -18,6 +18,10 @@ void give_to_user(const std::string& path, const std::string& user);
 
 /// No core dumps and no ptrace by others of the same user: keys are in memory.
 void forbid_dumps() noexcept;
+/// Asks for the share of the processor that heartbeats need (nice -10): a node kept waiting for
+/// longer than the detection time is down for its peers. Best effort; to be called with the rights
+/// of the start.
+void raise_priority() noexcept;
 
 /// No new privileges, and a seccomp filter that refuses with EPERM what would help an intruder:
 /// new programs and processes, tracing, mounts, modules, namespaces, keyrings, the clock. Both I/O

@@ -22,6 +22,9 @@ constexpr Duration kFeedbackIdleInterval = 100ms;
 constexpr Duration kCandidateLifeMin = 250ms;
 constexpr Duration kCandidateLifeMax = 3s;
 
+constexpr std::size_t kIpv4UdpBytes = 28;
+constexpr std::size_t kIpv6UdpBytes = 48;
+
 BfdIntervals slow_intervals(const WanSettings& wan) noexcept {
   return wan.metered ? kBfdMetered : kBfdIdle;
 }
@@ -261,8 +264,14 @@ std::optional<PathChange> Path::take_change() noexcept {
   return first;
 }
 
+std::size_t Path::payload_bytes_max() const noexcept {
+  const std::size_t headers = address_.remote.address.is_v4() ? kIpv4UdpBytes : kIpv6UdpBytes;
+  return std::min<std::size_t>(wan_.mtu_bytes - headers, kUdpPayloadBytesMax);
+}
+
 PathView Path::view(Time now) const noexcept {
   PathView view{id_, Usability::Never, 0, rtt_.floor() / 2};
+  if (payload_bytes_max() < kDataPayloadBytesMin) return view;
   if (state_ == PathState::Suspect) view.usability = Usability::LastResort;
   if (state_ == PathState::Up)
     view.usability = hold_down_.is_held(now) ? Usability::Held : Usability::Usable;

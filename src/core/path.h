@@ -116,7 +116,9 @@ class Path {
   bool is_usable() const noexcept {
     return state_ == PathState::Up || state_ == PathState::Suspect;
   }
-  /// How Failover should see it.
+  /// Largest UDP payload that its WAN sends.
+  std::size_t payload_bytes_max() const noexcept;
+  /// How Failover should see it: never to be used while it cannot carry the smallest TUN MTU.
   PathView view(Time now) const noexcept;
   const BfdSession& bfd() const noexcept { return bfd_; }
   const RttEstimator& rtt() const noexcept { return rtt_; }

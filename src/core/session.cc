@@ -12,8 +12,7 @@ constexpr Duration kPauseAfterClose = 1s;
 // A peer that hears data answers with a heartbeat within a round trip and 20 ms. One that has
 // restarted has no keys and stays silent; a path that was idle would take 1.2 s to show it.
 constexpr Duration kDoubtAfter = 200ms;
-constexpr std::size_t kIpv4UdpBytes = 28;
-constexpr std::size_t kIpv6UdpBytes = 48;
+constexpr std::size_t kIpv4UdpBytes = 28;  // of IPv4 and UDP headers
 
 KeyLimits limits_of(const NodeSettings& settings) noexcept {
   KeyLimits limits;
@@ -26,10 +25,10 @@ KeyLimits limits_of(const NodeSettings& settings) noexcept {
 InitFacts facts_of(const PeerSettings& peer, const SessionShared& shared) noexcept {
   InitFacts facts{.cipher_offer = cipher_offer(peer.cipher), .boot_id = shared.boot_id};
   if (peer.endpoints.empty()) facts.features |= kFeaturePassive;
-  std::uint16_t mtu = 0xffff;
-  for (const WanSettings& wan : shared.settings.wans) mtu = std::min(mtu, wan.mtu_bytes);
+  std::uint16_t mtu = 0;
+  for (const WanSettings& wan : shared.settings.wans) mtu = std::max(mtu, wan.mtu_bytes);
   facts.payload_bytes_max =
-      static_cast<std::uint16_t>(std::min<std::size_t>(mtu - kIpv6UdpBytes, kUdpPayloadBytesMax));
+      static_cast<std::uint16_t>(std::min<std::size_t>(mtu - kIpv4UdpBytes, kUdpPayloadBytesMax));
   return facts;
 }
 
@@ -61,10 +60,7 @@ void Session::on_super_packet(Time now, const SuperPacket& super, Outbox& out) n
 }
 
 std::size_t Session::payload_bytes_max(const Path& path) const noexcept {
-  const PathAddress& address = path.address();
-  const std::size_t mtu = shared_.settings.wans[address.socket.value].mtu_bytes;
-  const std::size_t own = mtu - (address.remote.address.is_v4() ? kIpv4UdpBytes : kIpv6UdpBytes);
-  return std::min<std::size_t>({own, current_.payload_bytes_max, kUdpPayloadBytesMax});
+  return std::min<std::size_t>(path.payload_bytes_max(), current_.payload_bytes_max);
 }
 
 std::optional<InnerArrival> Session::on_datagram(Time now, EpochId epoch, const Header& header,

@@ -13,6 +13,10 @@
 namespace wanbond {
 namespace {
 
+/// 1 s in all.
+constexpr int kBusyTries = 20;
+constexpr useconds_t kBusyPauseUs = 50'000;
+
 constexpr Duration kRetryPause = 10ms;  // between writes to a client that reads slowly
 constexpr int kBacklog = 16;
 
@@ -128,8 +132,12 @@ void LineServer::drop(std::size_t index) noexcept {
 Result<Fd> listen_unix(const std::string& path) {
   const auto address = unix_address(path);
   if (!address) return address.error();
+  // io_uring lets go of the sockets of a killed process a moment later (tun/device waits, too).
   int error = 0;
-  if (connect_unix(path, error)) return Error{path + " is in use: the instance runs already"};
+  for (int tries = 0; connect_unix(path, error); ++tries) {
+    if (tries == kBusyTries) return Error{path + " is in use: the instance runs already"};
+    ::usleep(kBusyPauseUs);
+  }
   if (error == ECONNREFUSED) ::unlink(path.c_str());  // left over by a process that is gone
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return failed("control socket", errno);

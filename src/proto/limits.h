@@ -139,6 +139,9 @@ inline constexpr Duration kDownChallengeFast = 100ms;
 inline constexpr Duration kDownChallengeSlow = 1s;
 inline constexpr Duration kMeteredChallengeFast = 1s;
 inline constexpr Duration kMeteredChallengeSlow = 15s;
+/// A path that cannot carry this UDP payload carries no data: 1280, the least MTU of IPv6 and so of
+/// the TUN device, and what DATA adds.
+inline constexpr std::size_t kDataPayloadBytesMin = 1280 + kDataOverheadBytes;
 /// A learned address that was down for so long is forgotten.
 inline constexpr Duration kLearnedPathLife = 24h;
 /// A removed path's id is free after this.

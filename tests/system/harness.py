@@ -10,6 +10,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -69,6 +70,19 @@ def wait_for(condition, timeout, what):
         if time.monotonic() > end:
             raise AssertionError(f"not within {timeout} s: {what}")
         time.sleep(0.01)
+
+
+def ping(namespace, address, count=5, interval=0.05, size=56, extra=()):
+    """Round-trip times in ms of the pings that came back within a second."""
+    done = namespace.popen(["ping", "-n", "-i", str(interval), "-c", str(count), "-W", "1", "-s",
+                            str(size), *extra, address], stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True)
+    return [float(text) for text in re.findall(r"time=([\d.]+) ms", done.communicate()[0])]
+
+
+def wait_answer(namespace, address, timeout=5):
+    """Until a ping comes back."""
+    wait_for(lambda: ping(namespace, address, count=1), timeout, f"{address} answers")
 
 
 def _setns(fd):
@@ -231,10 +245,10 @@ class Bench(contextlib.ExitStack):
         self.callback(lab.close)
         return lab
 
-    def start(self, namespace, command, log):
+    def start(self, namespace, command, log, **options):
         """Starts a program in a namespace, its output in a log of that name; ended on leaving."""
         with open(self.folder / f"{log}.log", "a", encoding="utf-8") as output:
-            process = namespace.popen(command, stdout=output, stderr=subprocess.STDOUT)
+            process = namespace.popen(command, stdout=output, stderr=subprocess.STDOUT, **options)
         self.callback(_end, process)
         return process
 

@@ -69,8 +69,8 @@ def test_each_wan_in_turn():
     """one WAN after the other fails and returns; two at once leave the third to carry on"""
     with TwoSites() as bench:
         bench.up()
-        there = transfer(bench, bench.branch_site, bench.hq_site, TUNNEL["hq"][1], 12_000_000)
-        back = transfer(bench, bench.hq_site, bench.branch_site, TUNNEL["branch"][1], 12_000_000)
+        there = transfer(bench, bench.branch_site, bench.hq_site, TUNNEL["hq"][1], 40_000_000)
+        back = transfer(bench, bench.hq_site, bench.branch_site, TUNNEL["branch"][1], 40_000_000)
         for wan, other in (("fiber", "lte"), ("lte", "dsl")):
             wait_used(bench, wan)
             cut = bench.lab.cut(wan)

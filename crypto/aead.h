@@ -5,11 +5,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/packet.h"
+#include "base/result.h"
 #include "crypto/key.h"
 
 namespace wanbond {
@@ -23,6 +25,22 @@ using ConstTag = std::span<const std::byte, kTagBytes>;
 /// True when this machine has the instructions AES-256-GCM needs; false before crypto_init().
 bool aes_available() noexcept;
 
+/// Who computes the ciphers. The bytes are the same, the speed is not.
+enum class AeadLibrary : std::uint8_t {
+  Sodium,   // always there
+  IpsecMb,  // Intel's: optional at build, for x86 processors with AES instructions
+};
+
+/// As users see it: "libsodium", "libIPSec_MB".
+std::string_view aead_library_name(AeadLibrary library) noexcept;
+
+/// Nothing, or why `library` cannot be used here: not in this build, not on this processor, or its
+/// self-test against libsodium failed. After crypto_init(); at set-up.
+Result<void> probe_aead(AeadLibrary library);
+
+/// `wanted`, or why it cannot be used; without a wish the fastest library that can.
+Result<AeadLibrary> choose_aead(std::optional<AeadLibrary> wanted);
+
 /// The 64-bit Noise counter of a packet: path << 32 | packet number (protocol 2.1).
 constexpr std::uint64_t packet_nonce(PathId path, std::uint32_t number) noexcept {
   return static_cast<std::uint64_t>(path.value) << 32 | number;
@@ -34,15 +52,14 @@ struct AeadBackend;
 /// to wipe. Keeps no counter: that a nonce is used once is the promise of its owner (SendKey).
 class AeadKey {
  public:
-  /// `cipher` must be available (aes_available), else the program ends.
-  AeadKey(Cipher cipher, const Key32& key) noexcept;
+  /// Expands the key. `cipher` must be available (aes_available) and so must `library`
+  /// (choose_aead), else the program ends.
+  AeadKey(Cipher cipher, const Key32& key, AeadLibrary library = AeadLibrary::Sodium) noexcept;
   ~AeadKey();
   AeadKey(const AeadKey&) = delete;
   AeadKey& operator=(const AeadKey&) = delete;
 
   Cipher cipher() const noexcept { return cipher_; }
-  /// The library that does the work, for `show` and `version`: "libsodium".
-  std::string_view backend_name() const noexcept;
 
   /// Encrypts `text` in place and writes the tag over `ad` and ciphertext. `tag` is usually the 16
   /// bytes behind `text`. A nonce is used once per key.
@@ -56,8 +73,9 @@ class AeadKey {
                           ConstTag tag) const noexcept;
 
  private:
-  /// An expanded AES key with its GHASH table (libsodium: 512 bytes, 16-aligned).
-  static constexpr std::size_t kContextBytes = 512;
+  /// An expanded AES key with its GHASH table. libsodium: 512 bytes, 16-aligned; libIPSec_MB: 1024,
+  /// 64-aligned. So 4 KiB for a peer with one pair of keys and its predecessor.
+  static constexpr std::size_t kContextBytes = 1024;
 
   alignas(64) std::array<std::byte, kContextBytes> context_{};
   const AeadBackend* backend_;

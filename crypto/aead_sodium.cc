@@ -65,9 +65,8 @@ bool aes_open(Bytes context, const AeadNonce& nonce, Bytes ad, MutableBytes text
              raw(ad.data()), ad.size(), raw(nonce.data()), aes_state(context)) == 0;
 }
 
-constexpr AeadBackend kChaCha{"libsodium", kKeyBytes, chacha_prepare, chacha_seal, chacha_open};
-constexpr AeadBackend kAes{"libsodium", sizeof(crypto_aead_aes256gcm_state), aes_prepare, aes_seal,
-                           aes_open};
+constexpr AeadBackend kChaCha{kKeyBytes, chacha_prepare, chacha_seal, chacha_open};
+constexpr AeadBackend kAes{sizeof(crypto_aead_aes256gcm_state), aes_prepare, aes_seal, aes_open};
 
 }  // namespace
 

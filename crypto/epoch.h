@@ -21,7 +21,8 @@ namespace wanbond {
 /// never repeats (protocol 2.3).
 class SendKey {
  public:
-  SendKey(Cipher cipher, const Key32& key) noexcept : key_(cipher, key) {}
+  SendKey(Cipher cipher, const Key32& key, AeadLibrary library) noexcept
+      : key_(cipher, key, library) {}
 
   /// The path's next number, given out once; none from kPacketNumberEnd on, or above
   /// `limits.reject_aes_blocks`. `path` < 64.
@@ -65,7 +66,8 @@ enum class OpenResult : std::uint8_t {
 /// authenticates.
 class ReceiveKey {
  public:
-  ReceiveKey(Cipher cipher, const Key32& key) noexcept : key_(cipher, key) {}
+  ReceiveKey(Cipher cipher, const Key32& key, AeadLibrary library) noexcept
+      : key_(cipher, key, library) {}
 
   /// The tag, then the window. `window_numbers` counts only for the path's first packet.
   OpenResult open(const SealedPacket& packet, std::uint32_t window_numbers,
@@ -92,8 +94,10 @@ struct ConnectionIds {
 
 /// What the keyring knows of one epoch; made and owned by it.
 struct Epoch {
-  Epoch(const TrafficKeys& keys, const ConnectionIds& connection) noexcept
-      : cids(connection), send(keys.cipher, keys.send), receive(keys.cipher, keys.receive) {}
+  Epoch(const TrafficKeys& keys, const ConnectionIds& connection, AeadLibrary library) noexcept
+      : cids(connection),
+        send(keys.cipher, keys.send, library),
+        receive(keys.cipher, keys.receive, library) {}
 
   ConnectionIds cids;
   SendKey send;

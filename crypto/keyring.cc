@@ -26,7 +26,7 @@ void Keyring::erase(std::uint8_t place) noexcept {
 std::uint8_t Keyring::install(Time now, const TrafficKeys& keys, const ConnectionIds& cids) {
   const auto free = std::find(epochs_.begin(), epochs_.end(), nullptr);
   check(free != epochs_.end());
-  *free = std::make_unique<Epoch>(keys, cids);
+  *free = std::make_unique<Epoch>(keys, cids, library_);
   Epoch& epoch = **free;
   epoch.created = now;
   epoch.serial = ++last_serial_;

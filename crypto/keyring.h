@@ -61,8 +61,11 @@ class Keyring {
  public:
   static constexpr std::size_t kEpochCount = 4;
 
-  /// `random` is used for the rekey jitter and outlives the keyring.
-  Keyring(Random& random, const KeyLimits& limits) noexcept : random_(random), limits_(limits) {}
+  /// `random` is used for the rekey jitter and outlives the keyring. `library` computes the packets
+  /// of all its keys (choose_aead).
+  Keyring(Random& random, const KeyLimits& limits,
+          AeadLibrary library = AeadLibrary::Sodium) noexcept
+      : random_(random), limits_(limits), library_(library) {}
 
   /// After HS_RESP came: the new epoch is current at once, the old one opens for 20 s more.
   EpochId install_initiator(Time now, const TrafficKeys& keys, const ConnectionIds& cids);
@@ -120,6 +123,7 @@ class Keyring {
 
   Random& random_;
   KeyLimits limits_;
+  AeadLibrary library_;
   std::array<std::unique_ptr<Epoch>, kEpochCount> epochs_;
   Place current_;
   Place previous_;

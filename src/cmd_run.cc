@@ -17,6 +17,11 @@ Result<RunOptions> read_environment() {
       return Error{std::string("WANBOND_IO: '") + io + "' is not epoll or uring"};
     options.io = std::strcmp(io, "epoll") == 0 ? IoChoice::Epoll : IoChoice::Uring;
   }
+  if (const char* aead = std::getenv("WANBOND_AEAD")) {
+    if (std::strcmp(aead, "sodium") != 0 && std::strcmp(aead, "ipsec-mb") != 0)
+      return Error{std::string("WANBOND_AEAD: '") + aead + "' is not sodium or ipsec-mb"};
+    options.aead = std::strcmp(aead, "sodium") == 0 ? AeadLibrary::Sodium : AeadLibrary::IpsecMb;
+  }
   if (const char* rekey = std::getenv("WANBOND_REKEY_AFTER")) {
     const auto time = parse_duration(rekey);
     if (!time || *time < 1s || *time > 120s)

@@ -88,6 +88,9 @@ Result<void> Instance::open_network(const RunOptions& options) {
   if (!plan) return plan.error();
   plan_ = std::move(*plan);
   plan_.node.rekey_after = options.rekey_after;
+  const auto aead = choose_aead(options.aead);
+  if (!aead) return aead.error();
+  plan_.node.aead = *aead;
   log_all(plan_.warnings);
   auto tun = TunDevice::open(config_.interface.device);
   if (!tun) return tun.error();
@@ -152,7 +155,8 @@ void Instance::announce() {
   is_up_ = true;
   log_.info("wanbond " + std::string(kVersion) + " " + config_.name + ": device " + tun_->name() +
             ", " + std::to_string(plan_.wans.size()) + " WANs, " +
-            std::to_string(config_.peers.size()) + " peers, I/O by " + io_->name() +
+            std::to_string(config_.peers.size()) + " peers, ciphers by " +
+            std::string(aead_library_name(plan_.node.aead)) + ", I/O by " + io_->name() +
             (why_not_uring_.empty() ? "" : " (io_uring: " + why_not_uring_ + ")"));
   log_all(hooks_->run(config_.interface.post_up, tun_->name()));
   notify_service("READY=1\nSTATUS=device " + tun_->name() + " is up");
@@ -247,7 +251,7 @@ InstanceStatus Instance::status() const {
   status.device = tun_->name();
   status.mtu = plan_.node.tun_mtu_bytes;
   status.io = io_->name();
-  status.cipher_backend = AeadKey(Cipher::ChaCha20Poly1305, Key32()).backend_name();
+  status.cipher_backend = aead_library_name(plan_.node.aead);
   status.uptime = now - started_;
   for (const WanPlan& wan : plan_.wans) status.wans.push_back(wan.settings.name);
   status.node = node_->status(now);

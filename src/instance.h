@@ -26,6 +26,7 @@ namespace wanbond {
 /// What the environment may ask for (wanbond(8), ENVIRONMENT).
 struct RunOptions {
   IoChoice io = IoChoice::Auto;
+  std::optional<AeadLibrary> aead;  // none: the fastest
   Duration rekey_after = 120s;
 };
 

@@ -105,7 +105,8 @@ BANNED = [
     (PURE, r'\bstd::(thread|jthread|mutex|atomic\w*)\b|\bthread_local\b',
      'layers 0 to 2 know no threads', 'keep the machine single-threaded; layer 3 owns threads', ''),
     (PURE | {'device'}, r'\breinterpret_cast<(?!(const )?(unsigned char|char|std::byte'
-     r'|std::uint8_t|crypto_\w+_state)\s*\*\s*>|std::uintptr_t>)', 'reinterpret_cast over bytes',
+     r'|std::uint8_t|crypto_\w+_state|gcm_key_data)\s*\*\s*>|std::uintptr_t>)',
+     'reinterpret_cast over bytes',
      'use ByteReader, ByteWriter or memcpy', r'src/base/packet\.cc'),
     (EVERYWHERE, r'__attribute__\s*\(\(\s*packed|#\s*pragma\s+pack', 'packed struct',
      'use ByteReader and ByteWriter', ''),

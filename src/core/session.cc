@@ -41,7 +41,7 @@ Session::Session(Time now, PeerId peer, const RemoteIdentity& remote, const Sess
       shared_(shared),
       half_(shared.local.public_key() < remote.public_key() ? OpenerHalf::First
                                                             : OpenerHalf::Second),
-      keyring_(shared.random, limits_of(shared.settings)),
+      keyring_(shared.random, limits_of(shared.settings), shared.settings.aead),
       control_(now, {peer, half_, configured_, shared.settings.wans}, shared.random),
       exchange_(shared.local, remote_, facts_of(configured_, shared), peer, shared.slots,
                 shared.random),

@@ -10,6 +10,7 @@
 #include "base/address.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "crypto/aead.h"
 #include "crypto/handshake_message.h"
 #include "crypto/key.h"
 #include "tun/offload.h"
@@ -53,8 +54,9 @@ struct NodeSettings {
   std::vector<WanSettings> wans;    // 1 to 32
   std::vector<PeerSettings> peers;  // at most 4096
   std::uint16_t tun_mtu_bytes = 1420;
-  UdpOffload tun_udp = UdpOffload::Off;  // whether the TUN device takes super packets of UDP
-  Duration rekey_after = 120s;           // shorter only in tests and the demo
+  UdpOffload tun_udp = UdpOffload::Off;    // whether the TUN device takes super packets of UDP
+  AeadLibrary aead = AeadLibrary::Sodium;  // who seals and opens packets: choose_aead()
+  Duration rekey_after = 120s;             // shorter only in tests and the demo
 };
 
 }  // namespace wanbond

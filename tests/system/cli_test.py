@@ -113,13 +113,17 @@ class CommandLine(unittest.TestCase):
     def test_a_wrong_environment_is_2(self):
         self.expect(wanbond('run', '-c', '/nonexistent.conf', env={'WANBOND_IO': 'select'}), 2,
                     "wanbond: WANBOND_IO: 'select' is not epoll or uring\n")
+        self.expect(wanbond('run', '-c', '/nonexistent.conf', env={'WANBOND_AEAD': 'openssl'}), 2,
+                    "wanbond: WANBOND_AEAD: 'openssl' is not sodium or ipsec-mb\n")
 
     def test_version_names_ciphers_and_back_ends(self):
         result = wanbond('version')
         self.expect(result, 0, '')
-        for text in ('wanbond ', 'cipher aes-256-gcm: ', 'cipher chacha20-poly1305: libsodium',
-                     'io io_uring: ', 'io epoll: usable'):
+        for text in ('wanbond ', 'cipher aes-256-gcm: ', 'aead libsodium: usable', 'io io_uring: ',
+                     'io epoll: usable'):
             self.assertIn(text, result.stdout)
+        best = 'libIPSec_MB' if 'aead libIPSec_MB: usable' in result.stdout else 'libsodium'
+        self.assertIn('cipher chacha20-poly1305: ' + best, result.stdout)
 
 
 if __name__ == '__main__':

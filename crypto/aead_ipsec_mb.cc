@@ -36,7 +36,7 @@ Functions ask_library() noexcept {
   if (manager == nullptr) return {.fault = "libIPSec_MB could not start: no memory"};
   init_mb_mgr_auto(manager, nullptr);
   Functions found{.fault = "the processor lacks AES instructions"};
-  if (is_fit(*manager) && sodium_aead(Cipher::Aes256Gcm) != nullptr)
+  if (is_fit(*manager) && sodium_aead(Cipher::Aes256Gcm) != nullptr) {
     found = {.aes_prepare = manager->gcm256_pre,
              .aes_seal = manager->gcm256_enc,
              .aes_open = manager->gcm256_dec,
@@ -44,14 +44,15 @@ Functions ask_library() noexcept {
              .chacha_seal = manager->chacha20_poly1305_enc_update,
              .chacha_open = manager->chacha20_poly1305_dec_update,
              .chacha_finish = manager->chacha20_poly1305_finalize};
+  }
   free_mb_mgr(manager);
   return found;
 }
 
 /// A constant of this machine, found out at the first call.
 const Functions& functions() noexcept {
-  static const Functions kFunctions = ask_library();
-  return kFunctions;
+  static const Functions found = ask_library();
+  return found;
 }
 
 std::uint8_t* raw(std::byte* bytes) noexcept { return reinterpret_cast<std::uint8_t*>(bytes); }

@@ -87,6 +87,7 @@ void print_line(Work work, std::size_t size, Cipher cipher,
   std::vector<std::vector<double>> times(libraries.size());
   const std::size_t repeats = std::max<std::size_t>(1, kRoundBytes / (size + 200) / kFrames);
   std::vector<std::unique_ptr<Frames>> sets;
+  sets.reserve(libraries.size());
   for (const AeadLibrary library : libraries)
     sets.push_back(std::make_unique<Frames>(cipher, library, size));
   for (std::size_t round = 0; round < kRounds; ++round)

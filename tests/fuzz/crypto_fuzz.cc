@@ -82,24 +82,24 @@ void check_packet(Cipher cipher, AeadLibrary library, Bytes packet) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const bool kReady = crypto_init().has_value();
-  static const Scene kScene;
-  static const AeadLibrary kLibrary = choose_aead(std::nullopt).value();
-  check(kReady);
+  static const bool ready = crypto_init().has_value();
+  static const Scene scene;
+  static const AeadLibrary library = choose_aead(std::nullopt).value();
+  check(ready);
   if (size == 0) return 0;
   const Bytes rest = std::as_bytes(std::span(data, size)).subspan(1);
   switch (data[0] % 4) {
     case 0:
-      check_init(kScene, rest);
+      check_init(scene, rest);
       break;
     case 1:
-      check_response(kScene, rest);
+      check_response(scene, rest);
       break;
     case 2:
-      check_packet(Cipher::ChaCha20Poly1305, kLibrary, rest);
+      check_packet(Cipher::ChaCha20Poly1305, library, rest);
       break;
     default:
-      if (aes_available()) check_packet(Cipher::Aes256Gcm, kLibrary, rest);
+      if (aes_available()) check_packet(Cipher::Aes256Gcm, library, rest);
   }
   return 0;
 }

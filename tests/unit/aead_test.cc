@@ -29,11 +29,16 @@ std::vector<Case> cases(std::optional<Cipher> only = std::nullopt) {
     libraries.pop_back();
   }
   std::vector<Case> found;
-  for (const AeadLibrary library : libraries)
+  for (const AeadLibrary library : libraries) {
     for (const Cipher cipher : {Cipher::ChaCha20Poly1305, Cipher::Aes256Gcm})
       if (only.value_or(cipher) == cipher && aead_backend(library, cipher) != nullptr)
         found.push_back({library, cipher});
+  }
   return found;
+}
+
+bool is_zero(Bytes bytes) {
+  return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{}; });
 }
 
 /// A backend's key: its context where AeadKey would have it.
@@ -292,7 +297,7 @@ TEST_SUITE("aead") {
         tag[size % kTagBytes] ^= std::byte{0x80};
         std::ranges::copy(Bytes(expected).first(size), body.begin());
         REQUIRE_FALSE(other.open(nonce, ad_part, body, tag));
-        REQUIRE(std::ranges::all_of(body, [](std::byte b) { return b == std::byte{}; }));
+        REQUIRE(is_zero(body));
       }
     }
   }

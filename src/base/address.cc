@@ -21,6 +21,11 @@ std::optional<T> parse_number(std::string_view text) {
   return value;
 }
 
+// A word whose first `count` (0 to 64) bits are set.
+std::uint64_t high_bits(unsigned count) noexcept {
+  return count == 0 ? 0 : ~std::uint64_t{0} << (64 - count);
+}
+
 }  // namespace
 
 IpAddress IpAddress::v4(std::uint32_t bits) noexcept {
@@ -49,7 +54,7 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
 bool IpAddress::is_v4() const noexcept {
   constexpr std::array<std::byte, kMappedOffset> kMapped{
       {{}, {}, {}, {}, {}, {}, {}, {}, {}, {}, std::byte{0xff}, std::byte{0xff}}};
-  return std::equal(kMapped.begin(), kMapped.end(), bytes_.begin());
+  return std::memcmp(bytes_.data(), kMapped.data(), kMappedOffset) == 0;  // two words
 }
 
 bool IpAddress::is_unspecified() const noexcept {
@@ -88,13 +93,14 @@ std::string Endpoint::to_string() const {
 Prefix::Prefix(const IpAddress& address, unsigned length) noexcept
     : length_(static_cast<std::uint8_t>(length)) {
   check(length <= address.bit_count());
-  std::array<std::byte, 16> raw{};
-  const Bytes from = address.bytes();
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    const unsigned kept = std::clamp<int>(static_cast<int>(length) - static_cast<int>(8 * i), 0, 8);
-    raw[i] = from[i] & static_cast<std::byte>(0xff00u >> kept);
-  }
-  address_ = IpAddress::from_bytes(std::span(raw).first(from.size()));
+  // Of the 16 bytes; an IPv4 address keeps what says that it is one.
+  const unsigned kept = address.is_v4() ? 8 * kMappedOffset + length : length;
+  std::array<std::byte, 16> raw;
+  ByteReader reader(address.mapped());
+  ByteWriter writer(raw);
+  writer.u64_be(reader.u64_be() & high_bits(std::min(kept, 64u)));
+  writer.u64_be(reader.u64_be() & high_bits(kept - std::min(kept, 64u)));
+  address_ = IpAddress::from_bytes(raw);
 }
 
 std::optional<Prefix> Prefix::parse(std::string_view text) {
@@ -108,7 +114,12 @@ std::optional<Prefix> Prefix::parse(std::string_view text) {
 }
 
 bool Prefix::contains(const IpAddress& address) const noexcept {
-  return address.is_v4() == is_v4() && Prefix(address, length_).address_ == address_;
+  if (address.is_v4() != is_v4()) return false;
+  const unsigned kept = is_v4() ? 8 * kMappedOffset + length_ : length_;
+  ByteReader own(address_.mapped()), other(address.mapped());
+  const std::uint64_t high = (own.u64_be() ^ other.u64_be()) & high_bits(std::min(kept, 64u));
+  const std::uint64_t low = (own.u64_be() ^ other.u64_be()) & high_bits(kept - std::min(kept, 64u));
+  return (high | low) == 0;
 }
 
 std::string Prefix::to_string() const {

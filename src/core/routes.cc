@@ -1,6 +1,7 @@
 #include "core/routes.h"
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 
 namespace wanbond {
@@ -31,11 +32,12 @@ void RouteTable::insert(const Prefix& prefix, Holder holder) {
 
 const RouteTable::Entry* RouteTable::longest_match(const IpAddress& address) const noexcept {
   for (const Length& length : address.is_v4() ? v4_ : v6_) {
-    const Prefix wanted(address, length.bits);
-    const auto entry =
-        std::lower_bound(length.entries.begin(), length.entries.end(), wanted,
-                         [](const Entry& e, const Prefix& p) { return e.prefix < p; });
-    if (entry != length.entries.end() && entry->prefix == wanted) return &*entry;
+    // Prefixes of one length do not overlap: only the last that begins at or below it can have it.
+    const auto above =
+        std::upper_bound(length.entries.begin(), length.entries.end(), address,
+                         [](const IpAddress& a, const Entry& e) { return a < e.prefix.address(); });
+    if (above != length.entries.begin() && std::prev(above)->prefix.contains(address))
+      return &*std::prev(above);
   }
   return nullptr;
 }

@@ -236,30 +236,27 @@ void SuperPacket::patch_segment(std::uint32_t i, MutableBytes segment) const noe
   tcp[kTcpFlagsAt] = std::byte{flags};
 }
 
-std::optional<Coalescer::Candidate> Coalescer::examine(MutableBytes room,
+std::optional<Coalescer::Candidate> Coalescer::examine(MutableBytes room, const InnerPacket& inner,
                                                        Checksum checksum) const noexcept {
-  if (room.size() <= kVirtioHeaderBytes) return {};
-  const auto inner = parse_inner(room.subspan(kVirtioHeaderBytes));
-  if (!inner) return {};
-  Candidate candidate{.room = room.first(kVirtioHeaderBytes + inner->total_bytes),
-                      .inner = *inner,
+  Candidate candidate{.room = room.first(kVirtioHeaderBytes + inner.total_bytes),
+                      .inner = inner,
                       .checksum = checksum};
   const Bytes packet = candidate.packet();
-  if (!is_plain(packet, *inner)) {
+  if (!is_plain(packet, inner)) {
     if (checksum == Checksum::Partial) return {};
     return candidate;
   }
-  if (inner->payload_bytes() == 0) return candidate;
-  if (inner->is_tcp()) {
+  if (inner.payload_bytes() == 0) return candidate;
+  if (inner.is_tcp()) {
     // A PSH or FIN ends a super packet, CWR stands only in its first segment.
     constexpr std::uint8_t kAlone = kTcpSyn | kTcpRst | kTcpUrg;
-    candidate.may_open = (inner->tcp_flags & (kAlone | kTcpPsh | kTcpFin)) == 0;
-    candidate.may_join = (inner->tcp_flags & (kAlone | kTcpCwr)) == 0;
+    candidate.may_open = (inner.tcp_flags & (kAlone | kTcpPsh | kTcpFin)) == 0;
+    candidate.may_join = (inner.tcp_flags & (kAlone | kTcpCwr)) == 0;
     return candidate;
   }
   // A super packet would give a checksum to a datagram that was sent without one.
   const bool has_checksum =
-      checksum == Checksum::Partial || u16_at(packet, checksum_at(*inner)) != 0;
+      checksum == Checksum::Partial || u16_at(packet, checksum_at(inner)) != 0;
   candidate.may_open = candidate.may_join = has_checksum && udp_ == UdpOffload::On;
   return candidate;
 }
@@ -287,7 +284,7 @@ bool Coalescer::append(Open& open, const Candidate& candidate) noexcept {
   const InnerPacket& first = open.first.inner;
   const std::size_t payload_bytes = candidate.inner.payload_bytes();
   const std::size_t segment_bytes = first.payload_bytes();
-  if (!candidate.may_join || !same_flow(candidate, open.first)) return false;
+  if (!candidate.may_join) return false;
   if (candidate.inner.l4_header_bytes != first.l4_header_bytes || payload_bytes > segment_bytes)
     return false;
   if (first.header_bytes() + open.payload_bytes + payload_bytes > kSuperPacketBytesMax)

@@ -113,6 +113,9 @@ class Coalescer {
   /// packet is not IP or cannot have a partial checksum but claims to: the caller drops and counts.
   template <class Write>
   bool push(MutableBytes room, Checksum checksum, Write&& write) noexcept;
+  /// The same when parse_inner() has read the packet already; false only for the checksum.
+  template <class Write>
+  bool push(MutableBytes room, const InnerPacket& inner, Checksum checksum, Write&& write) noexcept;
   /// Writes all that is open; to be called at the end of each batch.
   template <class Write>
   void flush(Write&& write) noexcept;
@@ -134,10 +137,12 @@ class Coalescer {
     bool closed = false;                  // takes no more
   };
 
-  std::optional<Candidate> examine(MutableBytes room, Checksum checksum) const noexcept;
+  std::optional<Candidate> examine(MutableBytes room, const InnerPacket& inner,
+                                   Checksum checksum) const noexcept;
   static bool same_flow(const Candidate& a, const Candidate& b) noexcept;
   static bool same_addresses(const Candidate& a, const Candidate& b) noexcept;
   static bool may_overtake(const Candidate& candidate, const Candidate& open) noexcept;
+  /// `candidate` does not overtake `open`: if it may join any, their flow is one.
   static bool append(Open& open, const Candidate& candidate) noexcept;
   static bool continues_tcp(const Open& open, const Candidate& candidate) noexcept;
   static void start(Open& open, const Candidate& candidate) noexcept;
@@ -154,7 +159,15 @@ class Coalescer {
 
 template <class Write>
 bool Coalescer::push(MutableBytes room, Checksum checksum, Write&& write) noexcept {
-  const std::optional<Candidate> candidate = examine(room, checksum);
+  if (room.size() <= kVirtioHeaderBytes) return false;
+  const auto inner = parse_inner(room.subspan(kVirtioHeaderBytes));
+  return inner && push(room, *inner, checksum, write);
+}
+
+template <class Write>
+bool Coalescer::push(MutableBytes room, const InnerPacket& inner, Checksum checksum,
+                     Write&& write) noexcept {
+  const std::optional<Candidate> candidate = examine(room, inner, checksum);
   if (!candidate) return false;
   ++pushed_;
   for (Open& open : open_) {

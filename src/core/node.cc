@@ -27,6 +27,7 @@ struct Node::State {
   void on_input(Time now) noexcept;
   WallTime wall_at(Time now) const noexcept { return {wall.unix_ns + (now - wall_seen).count()}; }
   void finish(Time now, std::size_t index, Outbox& out) noexcept;
+  void touch(Time now, std::size_t index, Outbox& out) noexcept;
   void on_datagram(Time now, const PathAddress& from, MutableBytes datagram, Outbox& out) noexcept;
   void on_sealed(Time now, const PathAddress& from, MutableBytes datagram, Outbox& out) noexcept;
   void deliver(PeerId peer, const InnerArrival& inner, Outbox& out) noexcept;
@@ -50,7 +51,7 @@ struct Node::State {
   Coalescer coalescer;
   std::vector<std::unique_ptr<Session>> sessions;
   std::vector<std::pair<PublicKey, std::uint16_t>> by_key;
-  std::optional<std::size_t> touched;  // session with datagrams in this call, not finished yet
+  std::optional<std::size_t> touched;  // session with packets in this batch, not finished yet
 
   WallTime wall{};
   Time wall_seen{};
@@ -102,6 +103,13 @@ void Node::State::finish(Time now, std::size_t index, Outbox& out) noexcept {
   routes.set_up(PeerId{static_cast<std::uint16_t>(index)}, session.is_up());
 }
 
+/// What a session does after its packets costs more than a small packet: once per batch, or when
+/// the batch turns to another session.
+void Node::State::touch(Time now, std::size_t index, Outbox& out) noexcept {
+  if (touched && *touched != index) finish(now, *touched, out);
+  touched = index;
+}
+
 void Node::on_tun(Time now, Packet packet, Outbox& out) noexcept {
   State& s = *state_;
   s.on_input(now);
@@ -109,8 +117,8 @@ void Node::on_tun(Time now, Packet packet, Outbox& out) noexcept {
   if (!super) return s.drops.add(DropReason::InnerMalformed);
   const auto peer = s.routes.find(super->inner().destination);
   if (!peer) return s.drops.add(DropReason::NoRoute, super->segment_count());
+  s.touch(now, peer->value, out);
   s.sessions[peer->value]->on_super_packet(now, *super, out);
-  s.finish(now, peer->value, out);
 }
 
 void Node::on_datagrams(Time now, const Received& received, Outbox& out) noexcept {
@@ -125,8 +133,6 @@ void Node::on_datagrams(Time now, const Received& received, Outbox& out) noexcep
     s.on_datagram(now, from, rest.first(size), out);
     rest = rest.subspan(size);
   }
-  if (s.touched) s.finish(now, *s.touched, out);
-  s.touched.reset();
 }
 
 void Node::State::on_datagram(Time now, const PathAddress& from, MutableBytes datagram,
@@ -158,8 +164,7 @@ void Node::State::on_sealed(Time now, const PathAddress& from, MutableBytes data
   if (!owner || owner->epoch >= Exchange::kAttemptOwner)
     return drops.add(DropReason::UnknownConnection);
   const std::size_t index = owner->peer.value;
-  if (touched && *touched != index) finish(now, *touched, out);
-  touched = index;
+  touch(now, index, out);
   const EpochId epoch{static_cast<std::uint8_t>(owner->epoch)};
   const auto inner = sessions[index]->on_datagram(now, epoch, *header, from, datagram, out);
   if (inner) deliver(owner->peer, *inner, out);
@@ -174,13 +179,14 @@ void Node::State::deliver(PeerId peer, const InnerArrival& inner, Outbox& out) n
   const auto write = [&](std::span<const Bytes> parts) {
     if (!out.write_tun(parts)) drops.add(DropReason::QueueFull, parts.size());
   };
-  if (!coalescer.push(inner.room, partial ? Checksum::Partial : Checksum::Full, write))
+  if (!coalescer.push(inner.room, *packet, partial ? Checksum::Partial : Checksum::Full, write))
     drops.add(DropReason::InnerMalformed);
 }
 
 void Node::on_batch_end(Time now, Outbox& out) noexcept {
   State& s = *state_;
   s.on_input(now);
+  if (s.touched) s.finish(now, *std::exchange(s.touched, std::nullopt), out);
   s.coalescer.flush([&](std::span<const Bytes> parts) {
     if (!out.write_tun(parts)) s.drops.add(DropReason::QueueFull, parts.size());
   });

@@ -33,12 +33,13 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// A packet or super packet from the LAN: virtio header (10 bytes), then the inner packet.
+  /// A packet or super packet from the LAN: virtio header (10 bytes), then the inner packet. To be
+  /// followed by on_batch_end() once the batch is in, as are datagrams.
   void on_tun(Time now, Packet packet, Outbox& out) noexcept;
   /// Datagrams from a WAN.
   void on_datagrams(Time now, const Received& received, Outbox& out) noexcept;
-  /// The batch is over: what was gathered for the TUN is handed out. Bytes given to
-  /// on_datagrams() must still be valid.
+  /// The batch is over: what was gathered for the TUN is handed out, and what the batch's packets
+  /// call for is done. Bytes given to on_datagrams() must still be valid.
   void on_batch_end(Time now, Outbox& out) noexcept;
   /// The kernel refused a train (errno): the path's problem, not the node's.
   void on_send_failed(Time now, SocketId socket, const Endpoint& remote, int error,

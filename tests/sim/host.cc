@@ -160,6 +160,8 @@ void Host::read_tun() {
     node_->on_tun(local_now(), std::move(packet), *outbox_);
     drain();
   }
+  node_->on_batch_end(local_now(), *outbox_);
+  drain();
 }
 
 void Host::call_timer() {

@@ -22,6 +22,11 @@ Result<RunOptions> read_environment() {
       return Error{std::string("WANBOND_AEAD: '") + aead + "' is not sodium or ipsec-mb"};
     options.aead = std::strcmp(aead, "sodium") == 0 ? AeadLibrary::Sodium : AeadLibrary::IpsecMb;
   }
+  if (const char* offloads = std::getenv("WANBOND_OFFLOADS")) {
+    if (std::strcmp(offloads, "off") != 0)
+      return Error{std::string("WANBOND_OFFLOADS: '") + offloads + "' is not off"};
+    options.batching = Batching::OnePacket;
+  }
   if (const char* rekey = std::getenv("WANBOND_REKEY_AFTER")) {
     const auto time = parse_duration(rekey);
     if (!time || *time < 1s || *time > 120s)

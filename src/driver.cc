@@ -12,7 +12,8 @@ constexpr int kFailureRounds = 4;
 
 }  // namespace
 
-Driver::Driver(Io& io, Node& node) noexcept : io_(io), node_(node) {
+Driver::Driver(Io& io, Node& node, Batching batching) noexcept
+    : io_(io), node_(node), batching_(batching) {
   events_.reserve(kEventsPerTurn);
 }
 
@@ -21,7 +22,11 @@ void Driver::turn(Time deadline) {
   readable_.clear();
   io_.wait(std::min(node_.next_timeout(), deadline));
   const Time now = monotonic_now();
-  for (Completion& completion : io_.reap()) handle(now, completion);
+  for (Completion& completion : io_.reap()) {
+    handle(now, completion);
+    if (batching_ == Batching::OnePacket) node_.on_batch_end(now, out_);
+    flush();
+  }
   node_.on_batch_end(now, out_);
   flush();
   if (io_.drained() && node_.next_timeout() <= now) {
@@ -56,7 +61,6 @@ void Driver::handle(Time now, Completion& completion) {
       readable_.push_back(completion.token);
       break;
   }
-  flush();
 }
 
 void Driver::flush() {

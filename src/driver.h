@@ -13,14 +13,19 @@
 
 namespace wanbond {
 
+/// What is asked of the kernel in one call: as much as it takes, or one packet, as in a tunnel
+/// without offloads. The latter is for measuring what they are worth, and for looking for a driver
+/// that gets them wrong.
+enum class Batching : std::uint8_t { Whole, OnePacket };
+
 /// One turn after another of the loop at the head of io/io.h.
 class Driver {
  public:
   /// WANs of a node at most (core/settings.h).
   static constexpr std::size_t kSocketsMax = 64;
 
-  /// Both outlive the driver.
-  Driver(Io& io, Node& node) noexcept;
+  /// Both outlive the driver. With Batching::OnePacket every completion is a batch of its own.
+  Driver(Io& io, Node& node, Batching batching = Batching::Whole) noexcept;
 
   /// Waits for something to happen, at the latest until `deadline` or the node's next timeout, and
   /// deals with it. Forgets events() and readable() of the turn before.
@@ -57,6 +62,7 @@ class Driver {
 
   Io& io_;
   Node& node_;
+  Batching batching_;
   Outbox out_;
   std::array<bool, kSocketsMax> open_{};
   std::vector<Event> events_;

@@ -92,9 +92,13 @@ Result<void> Instance::open_network(const RunOptions& options) {
   if (!aead) return aead.error();
   plan_.node.aead = *aead;
   log_all(plan_.warnings);
-  auto tun = TunDevice::open(config_.interface.device);
+  const bool whole = options.batching == Batching::Whole;
+  for (WanPlan& wan : plan_.wans) wan.socket.gro = whole;
+  auto tun =
+      TunDevice::open(config_.interface.device, whole ? TunOffloads::All : TunOffloads::None);
   if (!tun) return tun.error();
   tun_.emplace(std::move(*tun));
+  plan_.node.tun_udp = tun_->udp_offload();
   if (auto done = drop_privileges(config_.interface.user); !done) return done;
   if (!others_run(config_.control_path())) {
     const auto swept = netlink_->sweep();
@@ -119,7 +123,7 @@ Result<void> Instance::open_io(const RunOptions& options) {
   io_ = std::move(*io);
   if (auto done = io_->add_tun(tun_->fd()); !done) return done;
   node_ = std::make_unique<Node>(plan_.node, *pool_, random_);
-  driver_ = std::make_unique<Driver>(*io_, *node_);
+  driver_ = std::make_unique<Driver>(*io_, *node_, options.batching);
   names_ = std::make_unique<HostNames>(plan_.queries, resolver_.get(), *driver_);
   return {};
 }

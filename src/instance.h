@@ -27,6 +27,7 @@ namespace wanbond {
 struct RunOptions {
   IoChoice io = IoChoice::Auto;
   std::optional<AeadLibrary> aead;  // none: the fastest
+  Batching batching = Batching::Whole;
   Duration rekey_after = 120s;
 };
 

@@ -64,8 +64,12 @@ int attach(int fd, ifreq& request) {
   return EBUSY;
 }
 
-// What the kernel accepts; none with errno set if not even TCP.
-std::optional<UdpOffload> set_offloads(int fd) {
+// What the kernel accepts of `wanted`; none with errno set if not even TCP.
+std::optional<UdpOffload> set_offloads(int fd, TunOffloads wanted) {
+  if (wanted == TunOffloads::None) {
+    if (::ioctl(fd, TUNSETOFFLOAD, 0) == 0) return UdpOffload::Off;
+    return {};
+  }
   if (::ioctl(fd, TUNSETOFFLOAD, kTunOffloads | kTunUso4 | kTunUso6) == 0) return UdpOffload::On;
   if (::ioctl(fd, TUNSETOFFLOAD, kTunOffloads) == 0) return UdpOffload::Off;
   return {};
@@ -80,7 +84,7 @@ Result<void> interface_call(unsigned long call, ifreq& request, const std::strin
 
 }  // namespace
 
-Result<TunDevice> TunDevice::open(const std::string& name) {
+Result<TunDevice> TunDevice::open(const std::string& name, TunOffloads offloads) {
   if (name.empty() || name.size() >= IFNAMSIZ)
     return Error{"TUN device \"" + name + "\": a name has 1 to 15 characters; choose another"};
   Fd fd(::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
@@ -94,7 +98,7 @@ Result<TunDevice> TunDevice::open(const std::string& name) {
   int header_bytes = static_cast<int>(kVirtioHeaderBytes);
   if (::ioctl(fd.get(), TUNSETVNETHDRSZ, &header_bytes) != 0)
     return failed("cannot set the virtio header size of TUN device " + name, errno, "");
-  const auto udp = set_offloads(fd.get());
+  const auto udp = set_offloads(fd.get(), offloads);
   if (!udp) return failed("cannot set the offloads of TUN device " + name, errno, "");
   return TunDevice(std::move(fd), request.ifr_name, *udp);
 }

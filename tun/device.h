@@ -11,14 +11,17 @@
 
 namespace wanbond {
 
+/// What the kernel may leave to the reader of a TUN device: segmentation and checksums, or nothing.
+enum class TunOffloads : std::uint8_t { All, None };
+
 /// An open TUN interface; it disappears with this object. Reads and writes are non-blocking and
 /// start with a VirtioHeader; a write before bring_up() fails with EIO.
 class TunDevice {
  public:
   /// Makes the interface `name` (1 to 15 bytes; "wb%d" lets the kernel number it) with checksum,
-  /// TCP and, where the kernel can, UDP offload. Waits up to one second for a previous owner that
-  /// is still closing. The error names the device and the cure.
-  static Result<TunDevice> open(const std::string& name);
+  /// TCP and, where the kernel can, UDP offload, or without any. Waits up to one second for a
+  /// previous owner that is still closing. The error names the device and the cure.
+  static Result<TunDevice> open(const std::string& name, TunOffloads offloads = TunOffloads::All);
 
   int fd() const noexcept { return fd_.get(); }
   /// The name the kernel gave.

@@ -129,7 +129,8 @@ Result<Fd> open_wan_socket(const WanSocketSettings& settings) {
   if (Result<void> r = set_mark(fd->get(), settings.fwmark); !r) return r.error();
   if (Result<void> r = set_family_options(fd->get(), family); !r) return r.error();
   set_buffers(fd->get(), settings.buffer_bytes);
-  set_option(fd->get(), IPPROTO_UDP, UDP_GRO, 1);  // without it (before 5.0): single datagrams
+  // Refused by kernels before 5.0: then they come singly.
+  if (settings.gro) set_option(fd->get(), IPPROTO_UDP, UDP_GRO, 1);
   if (Result<void> r = bind_source(fd->get(), family, settings); !r) return r.error();
   return fd;
 }

@@ -19,6 +19,7 @@ struct WanSocketSettings {
   std::uint16_t port = 0;    // local UDP port; 0: the kernel picks one
   std::uint32_t fwmark = 0;  // SO_MARK, for the WAN's own routing rule; 0: none
   std::size_t buffer_bytes = std::size_t{8} << 20;  // of each direction; less without privilege
+  bool gro = true;  // equal datagrams of one sender are received as one train
 };
 
 /// A non-blocking UDP socket that speaks both families (IPv4 as v4-mapped), or only IPv4 when the

@@ -115,6 +115,8 @@ class CommandLine(unittest.TestCase):
                     "wanbond: WANBOND_IO: 'select' is not epoll or uring\n")
         self.expect(wanbond('run', '-c', '/nonexistent.conf', env={'WANBOND_AEAD': 'openssl'}), 2,
                     "wanbond: WANBOND_AEAD: 'openssl' is not sodium or ipsec-mb\n")
+        self.expect(wanbond('run', '-c', '/nonexistent.conf', env={'WANBOND_OFFLOADS': 'on'}), 2,
+                    "wanbond: WANBOND_OFFLOADS: 'on' is not off\n")
 
     def test_version_names_ciphers_and_back_ends(self):
         result = wanbond('version')

@@ -42,7 +42,8 @@ std::string direction_stats(const Emulator& emulator, std::size_t link, LinkDire
   json += ", " + field("inside_packets", c.in_packets - left) + ", " +
           field("queue_packets", model.queue_packets()) + ", " +
           field("queue_bytes", model.queue_bytes()) + ", " +
-          field("no_memory_packets", own.no_memory) + ", " + field("refused_packets", own.refused);
+          field("no_memory_packets", own.no_memory) + ", " + field("refused_packets", own.refused) +
+          ", " + field("cut_short_packets", own.cut_short);
   const EmulatedLink& ends = emulator.link(link);
   const auto side = static_cast<std::size_t>(direction);
   const auto missed = missed_packets(*ends.netns[side], ends.ends[side].device);

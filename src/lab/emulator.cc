@@ -67,7 +67,7 @@ Emulator::Emulator(std::vector<EmulatedLink> links, std::uint32_t packets_max,
 
 Result<Emulator> Emulator::open(std::vector<EmulatedLink> links, std::uint64_t seed,
                                 std::uint32_t packets_max) {
-  const std::size_t slot_bytes = largest_mtu(links);
+  const std::size_t slot_bytes = largest_mtu(links) + 1;  // a full slot tells of a larger packet
   Emulator emulator(std::move(links), packets_max, slot_bytes);
   if (!emulator.epoll_.valid())
     return Error{std::string("cannot create an epoll: ") + std::strerror(errno)};
@@ -146,13 +146,15 @@ bool Emulator::receive(Lane& lane) {
     const auto handle = store_.acquire();
     const MutableBytes room = handle ? store_.slot(*handle) : MutableBytes(scratch_);
     const ssize_t size = ::read(lane.in.get(), room.data(), room.size());
+    const bool whole = size < static_cast<ssize_t>(room.size());
     const bool taken =
-        size > 0 && handle &&
+        size > 0 && handle && whole &&
         lane.model.push(monotonic_now(), {*handle, static_cast<std::uint32_t>(size)}) ==
             LinkFate::Delivered;
     if (handle && !taken) store_.release(*handle);
     if (size <= 0) return false;
     if (!handle) ++lane.counters.no_memory;
+    if (handle && !whole) ++lane.counters.cut_short;
   }
   return true;
 }

@@ -45,6 +45,7 @@ struct EmulatedLink {
 struct EmulatorCounters {
   std::uint64_t no_memory = 0;  // no slot for a packet that came in
   std::uint64_t refused = 0;    // the far device did not take it: it is down or gone
+  std::uint64_t cut_short = 0;  // larger than any device was when the emulator began
 };
 
 /// New settings for one direction.

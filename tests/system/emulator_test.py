@@ -31,6 +31,7 @@ def sound(lab):
         for direction in link.values():
             assert direction["missed_packets"] == 0, direction
             assert direction["no_memory_packets"] == 0, direction
+            assert direction["cut_short_packets"] == 0, direction
 
 
 def test_delay():
@@ -132,6 +133,17 @@ def test_settings_at_run_time():
                 assert part in str(error), error
             else:
                 raise AssertionError(line)
+
+
+def test_larger_than_the_device_was():
+    """packets larger than the emulator's room, as an MTU was raised behind its back, are counted"""
+    with Bench() as bench:
+        a, b, lab = two_hosts(bench, delay="1ms")
+        for site in (a, b):
+            site.ip("link", "set", "wan0", "mtu", "9000")
+        assert len(harness.ping(a, "10.9.0.2", count=3, size=1400)) == 3
+        assert not harness.ping(a, "10.9.0.2", count=3, size=8000, extra=["-M", "do"])
+        assert lab.stats()["wan"]["a2b"]["cut_short_packets"] == 3, lab.stats()
 
 
 def test_script():

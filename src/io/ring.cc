@@ -429,7 +429,6 @@ void Ring::on_receive(const io_uring_cqe& cqe, std::uint32_t generation,
   io_uring_recvmsg_out* out = io_uring_recvmsg_validate(buffer.data(), cqe.res, &receive_shape_);
   if (out == nullptr || (out->flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return;
   const std::size_t bytes = io_uring_recvmsg_payload_length(out, cqe.res, &receive_shape_);
-  if (bytes == 0) return;
   auto* payload = static_cast<std::byte*>(io_uring_recvmsg_payload(out, &receive_shape_));
   SocketName name{};
   std::memcpy(&name, io_uring_recvmsg_name(out), std::min<std::size_t>(out->namelen, sizeof(name)));

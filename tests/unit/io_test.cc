@@ -69,6 +69,28 @@ TEST_SUITE("io") {
     }
   }
 
+  TEST_CASE("an empty datagram is reported like any other, and reception goes on") {
+    for_each_io([](Io& io, PacketPool& pool) {
+      Pair pair(io, "127.0.0.1");
+      const Fd plain(::socket(AF_INET, SOCK_DGRAM, 0));
+      sockaddr_in to{};
+      to.sin_family = AF_INET;
+      to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      to.sin_port = htons(pair.endpoints[1].port);
+      REQUIRE(::sendto(plain.get(), nullptr, 0, 0, reinterpret_cast<sockaddr*>(&to), sizeof(to)) ==
+              0);
+      int empty = 0;
+      int full = 0;
+      const auto see = [&](Completion& c) { c.bytes.empty() ? ++empty : ++full; };
+      run(io, see, [&] { return empty > 0; });
+      CHECK(empty == 1);
+      REQUIRE(io.transmit(train_of(pool, pair.endpoints[1], 100)));
+      run(io, see, [&] { return full > 0; });
+      CHECK(full == 1);
+      CHECK(empty == 1);
+    });
+  }
+
   TEST_CASE("a dual-stack socket talks to IPv4 and IPv6") {
     for_each_io([&](Io& io, PacketPool& pool) {
       Result<Fd> dual = open_wan_socket({});

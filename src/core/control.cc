@@ -63,10 +63,11 @@ void Control::on_peer_restarted(Time now) noexcept {
   for (const auto& path : paths_) path->on_peer_restarted(now);
 }
 
-void Control::on_send_refused(Time now, SocketId socket, const Endpoint& remote) noexcept {
+void Control::on_send_refused(Time now, SocketId socket, const Endpoint& remote,
+                              Cause cause) noexcept {
   for (const auto& path : paths_)
     if (path->address().socket == socket && path->address().remote == remote)
-      path->on_send_refused(now);
+      path->on_send_refused(now, cause);
 }
 
 void Control::on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept {

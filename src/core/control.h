@@ -37,7 +37,7 @@ class Control {
   /// There are no keys any more.
   void on_keys_lost(Time now, Cause cause) noexcept;
   void on_peer_restarted(Time now) noexcept;
-  void on_send_refused(Time now, SocketId socket, const Endpoint& remote) noexcept;
+  void on_send_refused(Time now, SocketId socket, const Endpoint& remote, Cause cause) noexcept;
   void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept;
 
   /// The path that an authentic packet belongs to; a new one is learned when the packet may open

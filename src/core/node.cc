@@ -279,8 +279,10 @@ void Node::on_send_failed(Time now, SocketId socket, const Endpoint& remote, int
   s.on_input(now);
   s.drops.add(error == EMSGSIZE ? DropReason::TooBig : DropReason::SendFailed);
   if (error == EMSGSIZE || error == ENOBUFS || error == EAGAIN || error == ENOMEM) return;
+  const bool is_gone = error == ENETDOWN || error == ENODEV || error == ENXIO;
+  const Cause cause = is_gone ? Cause::WanLost : Cause::SendRefused;
   for (std::size_t i = 0; i < s.sessions.size(); ++i) {
-    s.sessions[i]->on_send_refused(now, socket, remote);
+    s.sessions[i]->on_send_refused(now, socket, remote, cause);
     s.finish(now, i, out);
   }
 }

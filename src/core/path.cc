@@ -149,10 +149,10 @@ void Path::on_control_sent(std::uint64_t bytes) noexcept {
   counters_.tx_bytes += bytes;
 }
 
-void Path::on_send_refused(Time now) noexcept {
+void Path::on_send_refused(Time now, Cause cause) noexcept {
   address_.local = {};  // it may have left the interface
   if (!is_usable()) return;
-  go_down(now, Cause::SendRefused);
+  go_down(now, cause);
   on_bfd_change(now, bfd_.restart(now, BfdDiag::PathDown));
 }
 
@@ -187,7 +187,7 @@ Time Path::suspect_at() const noexcept {
 void Path::on_timer(Time now, Duration late) noexcept {
   if (late > Duration::zero()) {
     bfd_.shift_deadline(late);
-    last_heard_ += std::min(late, now - last_heard_);
+    if (last_heard_ != Time{}) last_heard_ += std::min(late, now - last_heard_);
   }
   if (!is_active(now) && active_until_ != Time{}) {
     active_until_ = Time{};

@@ -92,8 +92,8 @@ class Path {
   void on_feedback(Time now, const FeedbackFrame& frame) noexcept;
   void on_name(const PathNameFrame& frame);
   void on_control_stamp(Time now, std::uint16_t stamp) noexcept;
-  /// The kernel refused to send to this path's address.
-  void on_send_refused(Time now) noexcept;
+  /// The kernel refused to send to this path's address; `cause` says why (SendRefused, WanLost).
+  void on_send_refused(Time now, Cause cause) noexcept;
   /// The configured endpoint has (another) address now.
   void set_remote(Time now, const Endpoint& remote) noexcept;
 

@@ -183,8 +183,9 @@ void Session::release_slots() noexcept {
   for (const std::uint32_t cid_base : keyring_.take_freed()) shared_.slots.release(cid_base);
 }
 
-void Session::on_send_refused(Time now, SocketId socket, const Endpoint& remote) noexcept {
-  control_.on_send_refused(now, socket, remote);
+void Session::on_send_refused(Time now, SocketId socket, const Endpoint& remote,
+                              Cause cause) noexcept {
+  control_.on_send_refused(now, socket, remote, cause);
 }
 
 void Session::on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept {

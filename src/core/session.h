@@ -49,7 +49,7 @@ class Session {
   void on_response(Time now, Bytes message, const PathAddress& from, Outbox& out) noexcept;
   void on_cookie(Time now, Bytes reply, const PathAddress& from) noexcept;
 
-  void on_send_refused(Time now, SocketId socket, const Endpoint& remote) noexcept;
+  void on_send_refused(Time now, SocketId socket, const Endpoint& remote, Cause cause) noexcept;
   void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept;
   void on_timer(Time now, Duration late) noexcept;
   /// Sends what is due and reports what changed; to be called after every input.

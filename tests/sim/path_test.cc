@@ -1,6 +1,10 @@
 // Scenarios of paths: they come up, fail in every way, and return; flows follow.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
 #include "tests/sim/sites.h"
 #include "tests/sim/tcp_receiver.h"
 #include "tests/sim/tcp_sender.h"
@@ -223,7 +227,7 @@ TEST_SUITE("sim_path") {
       flows.start();
       world.run_for(1s);
       const Time lost = world.now();
-      sites.branch.refuse_sends(0, 101);  // ENETUNREACH
+      sites.branch.refuse_sends(0, ENETUNREACH);
       sites.branch.wan(0).cut();
       world.run_for(1s);
       CHECK(first_down(sites.branch, lost) - lost <= kDetection);
@@ -232,5 +236,24 @@ TEST_SUITE("sim_path") {
       sites.branch.wan(0).restore();
       CHECK(sites.runs_on(0, 5s));
     });
+  }
+
+  TEST_CASE("the cause of a Down tells a WAN that is gone from one that refuses") {
+    for (const auto& [error, cause] : {std::pair(ENETDOWN, Cause::WanLost),
+                                       {ENODEV, Cause::WanLost},
+                                       {EPERM, Cause::SendRefused},
+                                       {ENETUNREACH, Cause::SendRefused}}) {
+      twice([error = error, cause = cause](World& world) {
+        Sites sites(world, kThree);
+        REQUIRE(sites.bring_up());
+        sites.branch.refuse_sends(0, error);
+        world.run_for(1s);
+        const auto down =
+            std::find_if(sites.branch.events().begin(), sites.branch.events().end(),
+                         [](const HostEvent& entry) { return entry.event.to == PathState::Down; });
+        REQUIRE(down != sites.branch.events().end());
+        CHECK(down->event.cause == cause);
+      });
+    }
   }
 }

@@ -243,10 +243,21 @@ TEST_SUITE("path") {
     CHECK(bytes <= 3 * 28);
   }
 
+  TEST_CASE("a late timer is no sign of life: silence counts from the first packet on") {
+    sim::SeededRandom random(1);
+    const WanSettings wan{.name = "fiber"};
+    Path path(Time{1h}, {PathId{0}, {SocketId{0}, kFar, {}}, PathOrigin::Configured}, wan, random);
+    path.on_timer(Time{1h}, 50ms);
+    path.start(Time{1h});
+    const auto change = path.take_change();
+    REQUIRE(change);
+    CHECK(change->silence == Duration::zero());
+  }
+
   TEST_CASE("a refused send takes the path down at once") {
     Pair pair;
     pair.run_until(Time{2s});
-    pair.near.on_send_refused(pair.now);
+    pair.near.on_send_refused(pair.now, Cause::SendRefused);
     CHECK(pair.near.state() == PathState::Down);
     CHECK(pair.near.counters().last_down_cause == Cause::SendRefused);
   }

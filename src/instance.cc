@@ -28,14 +28,16 @@ void make_folder_of(const std::string& path, const std::string& user) {
   if (std::filesystem::create_directories(folder, ignored)) give_to_user(folder.string(), user);
 }
 
-/// True while another instance on this machine runs: then routes of ours may be its own.
+/// True while another instance in this network namespace runs: then routes of ours may be its own.
+/// To be asked with the rights of the start.
 bool others_run(const std::string& own_socket) {
   std::error_code error;
   const auto folder = std::filesystem::path(own_socket).parent_path();
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     int connect_error = 0;
     if (entry.path() == own_socket || entry.path().extension() != ".sock") continue;
-    if (connect_unix(entry.path().string(), connect_error)) return true;
+    const auto connection = connect_unix(entry.path().string(), connect_error);
+    if (connection && may_share_network(*connection)) return true;
   }
   return false;
 }
@@ -99,8 +101,9 @@ Result<void> Instance::open_network(const RunOptions& options) {
   if (!tun) return tun.error();
   tun_.emplace(std::move(*tun));
   plan_.node.tun_udp = tun_->udp_offload();
+  const bool alone = !others_run(config_.control_path());
   if (auto done = drop_privileges(config_.interface.user); !done) return done;
-  if (!others_run(config_.control_path())) {
+  if (alone) {
     const auto swept = netlink_->sweep();
     if (swept && *swept > 0)
       log_.info("removed " + std::to_string(*swept) + " routes and rules of an earlier run");

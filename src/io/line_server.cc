@@ -172,6 +172,17 @@ Result<Fd> listen_tcp(const Endpoint& endpoint) {
   return fd;
 }
 
+bool may_share_network(const Fd& connection) noexcept {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return true;
+  const std::string theirs = "/proc/" + std::to_string(peer.pid) + "/ns/net";
+  struct stat own {};
+  struct stat other {};
+  if (::stat("/proc/self/ns/net", &own) != 0 || ::stat(theirs.c_str(), &other) != 0) return true;
+  return own.st_dev == other.st_dev && own.st_ino == other.st_ino;
+}
+
 Result<Fd> connect_unix(const std::string& path, int& error_number) {
   error_number = ENAMETOOLONG;
   const auto address = unix_address(path);

@@ -4,7 +4,7 @@ import signal
 import time
 
 import harness
-from sites import TUNNEL, TwoSites
+from sites import TUNNEL, Node, TwoSites
 
 BACK_S = 3  # traffic again after a restart
 
@@ -93,6 +93,33 @@ def test_nothing_is_left():
                 assert status == 0, status
                 assert traces(node.namespace) == state, (state, traces(node.namespace))
         print("  as before after TERM, INT, and after KILL with another run")
+
+
+def test_sweep_beside_another():
+    """a start sweeps what a killed run left, though a node of another namespace shares the folder
+    of control sockets; what a node of the same namespace holds stays"""
+    with TwoSites() as bench:
+        for node in (bench.branch, bench.hq):
+            node.section("Interface")["ControlSocket"] = bench.folder / f"{node.name}.sock"
+        allowed = bench.branch.section("Peer hq")["AllowedIPs"]
+        bench.branch.section("Peer hq")["AllowedIPs"] += ", 10.99.0.0/16"
+        bench.up()
+        bench.branch.stop(signal.SIGKILL)
+        assert "10.99.0.0/16" in bench.branch_site.ip("route"), "left behind"
+        bench.branch.section("Peer hq")["AllowedIPs"] = allowed
+        other = Node(bench, bench.branch_site, "other")
+        other.config = [
+            ("Interface", {"PrivateKey": other.key_file, "Device": "wb1", "ListenPort": 0,
+                           "User": "root", "ControlSocket": bench.folder / "other.sock"}),
+            ("Wan fiber", {"Device": "fiber"}),
+            ("Peer nobody", {"PublicKey": bench.hq.public_key, "AllowedIPs": "10.98.0.0/16"})]
+        other.start()
+        harness.wait_for(other.show, 5, "the other node runs")
+        routes = bench.branch_site.ip("route")
+        assert "10.99.0.0/16" not in routes and "10.98.0.0/16" in routes, routes
+        bench.branch.start()
+        harness.wait_answer(bench.branch_site, TUNNEL["hq"][0])
+        assert "10.98.0.0/16" in bench.branch_site.ip("route"), "it belongs to the other node"
 
 
 if __name__ == "__main__":

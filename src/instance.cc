@@ -173,10 +173,10 @@ void Instance::announce() {
 void Instance::run() {
   while (!stopping_) {
     driver_->turn(next_timeout(monotonic_now()));
-    on_events();
     const std::vector<int> tokens(driver_->readable().begin(), driver_->readable().end());
     for (const int token : tokens) on_token(token);
     on_timers(monotonic_now());
+    on_events();  // last, as tokens and timers make events, too
   }
   notify_service("STOPPING=1");
   log_.info("stopping");
@@ -229,7 +229,7 @@ void Instance::on_links_changed() {
   if (!machine) return log_.warning(machine.error().message);
   std::vector<std::string> faults;
   for (const std::size_t wan : sockets_->follow(*machine, faults)) {
-    log_.info("WAN " + plan_.wans[wan].settings.name + " is there");
+    log_.info("WAN " + plan_.wans[wan].settings.name + ": device or addresses are new");
     if (const auto done = network_->set_gateway(wan, plan_.wans[wan]); !done)
       faults.push_back(done.error().message);
   }

@@ -181,7 +181,7 @@ Result<void> Network::add(const Route& route) {
 
 Result<void> Network::add(const Rule& rule) {
   auto done = netlink_.add_rule(rule);
-  if (done) rules_.push_back(rule);
+  if (done && std::find(rules_.begin(), rules_.end(), rule) == rules_.end()) rules_.push_back(rule);
   return done;
 }
 

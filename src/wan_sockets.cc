@@ -14,7 +14,7 @@ bool has_address(const MachineInterface& interface, const IpAddress& address) {
 
 std::vector<std::size_t> WanSockets::follow(const Machine& machine,
                                             std::vector<std::string>& faults) {
-  std::vector<std::size_t> opened;
+  std::vector<std::size_t> changed;
   for (std::size_t i = 0; i < wans_.size(); ++i) {
     WanPlan& wan = wans_[i];
     if (wan.socket.device.empty() && wan.source)
@@ -25,7 +25,12 @@ std::vector<std::size_t> WanSockets::follow(const Machine& machine,
     Socket& socket = sockets_[i];
     const bool current =
         wan.present && socket.fd.valid() && socket.device_index == interface->link.index;
-    if (current) continue;
+    if (current) {
+      if (socket.addresses == interface->addresses) continue;
+      socket.addresses = interface->addresses;
+      changed.push_back(i);
+      continue;
+    }
     close(i);
     if (!wan.present) continue;
     auto fd = open_wan_socket(wan.socket);
@@ -35,10 +40,10 @@ std::vector<std::size_t> WanSockets::follow(const Machine& machine,
       faults.push_back("WAN " + wan.settings.name + ": " + added.error().message);
       continue;
     }
-    socket = {std::move(*fd), interface->link.index};
-    opened.push_back(i);
+    socket = {std::move(*fd), interface->link.index, interface->addresses};
+    changed.push_back(i);
   }
-  return opened;
+  return changed;
 }
 
 void WanSockets::close(std::size_t wan) {

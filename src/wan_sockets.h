@@ -19,14 +19,16 @@ class WanSockets {
   }
 
   /// Brings sockets in line with the machine: opens those of devices that are there (or were
-  /// replaced), closes the others. Returns the WANs that were opened; `faults` gets one line per
-  /// WAN that could not be.
+  /// replaced), closes the others. Returns the WANs that were opened or have other addresses than
+  /// before: with the last address, the kernel takes the routes of a device away. `faults` gets
+  /// one line per WAN that could not be opened.
   std::vector<std::size_t> follow(const Machine& machine, std::vector<std::string>& faults);
 
  private:
   struct Socket {
     Fd fd;
     int device_index = 0;  // a device of the same name may be another one
+    std::vector<InterfaceAddress> addresses;
   };
 
   void close(std::size_t wan);

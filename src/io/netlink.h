@@ -39,6 +39,8 @@ struct LinkInfo {
 struct InterfaceAddress {
   IpAddress address;
   unsigned length = 0;
+
+  friend bool operator==(const InterfaceAddress&, const InterfaceAddress&) = default;
 };
 
 /// A default route of the main table, one per next hop; ours are left out.
@@ -73,6 +75,8 @@ struct Rule {
   std::string output_device;      // oif; empty: any
   std::uint32_t table = kMainTable;
   std::optional<std::uint32_t> suppress_prefix_length;  // ignore routes this short or shorter
+
+  friend bool operator==(const Rule&, const Rule&) = default;
 };
 
 /// A connection to the kernel's routing. Belongs to the network namespace it was opened in. Each

@@ -54,8 +54,8 @@ def test_cut_of_the_wan_in_use():
     """silent cuts of the WAN in use, both ways and one way, under two transfers"""
     with TwoSites() as bench:
         bench.up()
-        there = transfer(bench, bench.branch_site, bench.hq_site, TUNNEL["hq"][0], 25_000_000)
-        back = transfer(bench, bench.hq_site, bench.branch_site, TUNNEL["branch"][0], 25_000_000)
+        there = transfer(bench, bench.branch_site, bench.hq_site, TUNNEL["hq"][0], 40_000_000)
+        back = transfer(bench, bench.hq_site, bench.branch_site, TUNNEL["branch"][0], 40_000_000)
         times = []
         for direction in ("", "a2b", "b2a"):
             times += cut_and_return(bench, "fiber", direction)

@@ -283,6 +283,11 @@ class Flow:
     def is_running(self):
         return self.sender.poll() is None
 
+    def finish(self):
+        """Tells a TCP sender that it has sent enough."""
+        assert self.is_running(), "the transfer ended too early"
+        self.sender.send_signal(signal.SIGUSR1)
+
     def result(self, timeout=120):
         """Waits for the end. The receiver's report, and the sender's for TCP: `intact`,
         `goodput_mbps`, `longest_gap_ms`, `lost` ... (see traffic.py)."""
@@ -293,6 +298,23 @@ class Flow:
                 raise AssertionError(f"{self.kind} traffic failed: {errors}")
             reports.append(json.loads(output))
         return {**reports[1], **reports[0]} if self.kind == "tcp" else reports[1]
+
+
+class Stalls:
+    """Watches, with the priority that nodes have, how long this machine lets nobody run. What a
+    test says of a node's reaction time holds for a machine that runs it."""
+
+    def __init__(self, bench):
+        self.log = bench.folder / "stalls"
+        with open(self.log, "w", encoding="ascii") as output:
+            self.process = subprocess.Popen(
+                ["nice", "-n", "-10", sys.executable, str(HERE / "stalls.py")], stdout=output)
+        bench.callback(_end, self.process)
+
+    def between(self, start_ns, end_ns):
+        """Milliseconds of standstill within that time."""
+        spans = [map(int, line.split()) for line in self.log.read_text().splitlines()]
+        return sum(max(0, min(end, end_ns) - max(start, start_ns)) for start, end in spans) / 1e6
 
 
 def _end(process):

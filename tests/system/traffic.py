@@ -7,6 +7,7 @@ import argparse
 import hashlib
 import json
 import random
+import signal
 import socket
 import statistics
 import struct
@@ -57,19 +58,24 @@ def tcp_receive(options):
 
 
 def tcp_send(options):
-    """Sends, and compares what the other end says with what was sent."""
-    digest = hashlib.sha256()
+    """Sends all, or until SIGUSR1, and compares what the other end says with what was sent."""
+    told_to_end = []
+    signal.signal(signal.SIGUSR1, lambda *_: told_to_end.append(True))
+    digest, size = hashlib.sha256(), 0
     connection = connect(options)
     start = time.monotonic()
     for chunk in content(options.bytes, options.seed):
+        if told_to_end:
+            break
         digest.update(chunk)
+        size += len(chunk)
         connection.sendall(chunk)
     connection.shutdown(socket.SHUT_WR)
     answer = json.loads(b"".join(iter(lambda: connection.recv(4096), b"")))
     seconds = time.monotonic() - start
-    intact = answer["sha256"] == digest.hexdigest() and answer["bytes"] == options.bytes
+    intact = answer["sha256"] == digest.hexdigest() and answer["bytes"] == size
     return {**answer, "intact": intact, "seconds": seconds,
-            "goodput_mbps": options.bytes * 8 / 1e6 / seconds}
+            "goodput_mbps": size * 8 / 1e6 / seconds}
 
 
 def connect(options):

@@ -1,7 +1,9 @@
 #include "core/egress.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "base/check.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
 
@@ -17,54 +19,67 @@ constexpr std::size_t kControlPacketBytes = 1500;
 
 std::uint64_t Egress::send(Time now, const SuperPacket& super, Path& path,
                            std::size_t payload_bytes_max, Outbox& out) noexcept {
-  const std::size_t stride = super.segment_bytes_max() + kDataOverheadBytes;
-  if (stride > payload_bytes_max) {
-    drops_.add(DropReason::TooBig, super.segment_count());
+  const std::uint32_t count = super.segment_count();
+  if (super.segment_bytes_max() + kDataOverheadBytes > payload_bytes_max) {
+    drops_.add(DropReason::TooBig, count);
     return 0;
   }
-  const auto fit = static_cast<std::uint32_t>(kTrainBytesMax / stride);
-  const std::uint32_t per_train = std::min(kTrainCountMax, std::max(fit, 1u));
+  if (open_.to != path.address()) flush(out);
+  std::uint32_t sent = 0;
   std::uint64_t bytes = 0;
-  for (std::uint32_t i = 0; i < super.segment_count(); i += per_train)
-    bytes += send_train(now, super, i, std::min(per_train, super.segment_count() - i), path, out);
-  return bytes;
-}
-
-std::uint64_t Egress::send_train(Time now, const SuperPacket& super, std::uint32_t first,
-                                 std::uint32_t count, Path& path, Outbox& out) noexcept {
-  const std::size_t stride = super.segment_bytes_max() + kDataOverheadBytes;
-  Segments train{pool_.acquire(stride * count), static_cast<std::uint32_t>(stride)};
-  if (!train.buffer.valid()) {
-    drops_.add(DropReason::NoBuffer, count);
-    return 0;
-  }
-  train.buffer.resize(stride * count);
-  std::size_t used = 0;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const MutableBytes place = train.buffer.bytes().subspan(used, stride);
-    const std::size_t sealed = seal_segment(now, super, first + i, path.id(), place);
-    if (sealed == 0) {
-      drops_.add(DropReason::Expired, count - i);
+  for (; sent < count; ++sent) {
+    const std::size_t size = super.segment_bytes(sent) + kDataOverheadBytes;
+    if (!may_join(size) && !begin_train(path, size, out)) {
+      drops_.add(DropReason::NoBuffer, count - sent);
       break;
     }
-    used += sealed;
+    const std::size_t sealed = append(now, super, sent, path);
+    if (sealed == 0) {
+      drops_.add(DropReason::Expired, count - sent);
+      break;
+    }
+    bytes += sealed;
+    // A shorter one ends a train (UDP_SEGMENT), and so does what the next one would not fit into.
+    if (sealed < open_.segments.segment_bytes || !may_join(sealed)) flush(out);
   }
-  if (used == 0) return 0;
-  train.buffer.resize(used);
-  const auto packets = static_cast<std::uint32_t>(train.count());
-  path.on_data_sent(now, packets, used);
-  const PathAddress& to = path.address();
-  if (!out.transmit({to.socket, to.remote, to.local, 0, std::move(train)})) {
-    drops_.add(DropReason::QueueFull, packets);
-    return 0;
-  }
-  return used - packets * kDataOverheadBytes;
+  if (sent == 0) return 0;
+  path.on_data_sent(now, sent, bytes);
+  return bytes - sent * kDataOverheadBytes;
 }
 
-std::size_t Egress::seal_segment(Time now, const SuperPacket& super, std::uint32_t index,
-                                 PathId path, MutableBytes place) noexcept {
-  auto number = keyring_.take_number(now, path);
+bool Egress::may_join(std::size_t bytes) const noexcept {
+  const Segments& train = open_.segments;
+  return train.buffer.valid() && bytes <= train.segment_bytes && open_.count < kTrainCountMax &&
+         bytes <= train.buffer.tailroom() && train.buffer.size() + bytes <= kTrainBytesMax;
+}
+
+bool Egress::begin_train(const Path& path, std::size_t bytes, Outbox& out) noexcept {
+  flush(out);
+  Packet buffer = pool_.acquire(kTrainBytesMax);
+  if (!buffer.valid()) buffer = pool_.acquire(bytes);  // room for one is better than none
+  if (!buffer.valid()) return false;
+  open_ = {path.address(), {std::move(buffer), static_cast<std::uint32_t>(bytes)}, 0};
+  return true;
+}
+
+void Egress::flush(Outbox& out) noexcept {
+  if (!open_.segments.buffer.valid()) return;
+  OpenTrain train = std::exchange(open_, OpenTrain{});
+  if (train.count == 0) return;
+  if (!out.transmit(
+          {train.to.socket, train.to.remote, train.to.local, 0, std::move(train.segments)}))
+    drops_.add(DropReason::QueueFull, train.count);
+}
+
+std::size_t Egress::append(Time now, const SuperPacket& super, std::uint32_t index,
+                           const Path& path) noexcept {
+  auto number = keyring_.take_number(now, path.id());
   if (!number) return 0;
+  Packet& buffer = open_.segments.buffer;
+  const std::size_t before = buffer.size();
+  const std::size_t size = super.segment_bytes(index) + kDataOverheadBytes;
+  buffer.resize(before + size);
+  const MutableBytes place = buffer.bytes().subspan(before);
   ByteWriter writer(place);
   write_header(writer, {MessageType::Data, Cid{number->cid()}, number->number()});
   const bool partial = super.checksum() == Checksum::Partial;
@@ -76,7 +91,9 @@ std::size_t Egress::seal_segment(Time now, const SuperPacket& super, std::uint32
   const bool sealed = keyring_.seal(
       std::move(*number), place.first(kClearHeaderBytes), place.subspan(kClearHeaderBytes, text),
       Tag(place.subspan(kClearHeaderBytes + text).first<kTagBytes>()));
-  return sealed ? kClearHeaderBytes + text + kTagBytes : 0;
+  check(sealed && kClearHeaderBytes + text + kTagBytes == size);  // the number is of a living epoch
+  ++open_.count;
+  return size;
 }
 
 void send_plain(const PathAddress& to, Bytes message, PacketPool& pool, DropCounters& drops,
@@ -90,6 +107,7 @@ void send_plain(const PathAddress& to, Bytes message, PacketPool& pool, DropCoun
 }
 
 void Egress::send_control(Time now, const ControlPlan& plan, Path& path, Outbox& out) noexcept {
+  flush(out);
   auto number = keyring_.take_number(now, path.id());
   if (!number) return;
   Segments datagram{pool_.acquire(kControlPacketBytes), 0};

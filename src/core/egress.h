@@ -1,5 +1,6 @@
 // Egress: LAN to WAN for one peer: numbers, seals and packs what was decided to be sent on a path.
-// Stations 5 to 7 of the way out; the decision itself is taken before.
+// Stations 5 to 7 of the way out; the decision itself is taken before. A train stays open until the
+// batch ends, so that packets of equal size leave together however they came from the LAN.
 #pragma once
 
 #include <cstdint>
@@ -18,30 +19,43 @@ namespace wanbond {
 void send_plain(const PathAddress& to, Bytes message, PacketPool& pool, DropCounters& drops,
                 Outbox& out) noexcept;
 
-/// Owned by the session; keeps no state of its own.
+/// Owned by the session. Datagrams of one path leave in the order of the calls.
 class Egress {
  public:
   /// All outlive it.
   Egress(Keyring& keyring, PacketPool& pool, DropCounters& drops) noexcept
       : keyring_(keyring), pool_(pool), drops_(drops) {}
 
-  /// Sends all segments of `super` on `path`, as trains of equal datagrams. A datagram larger than
-  /// `payload_bytes_max` is dropped and counted. Returns the inner bytes sent.
+  /// Appends all segments of `super` to the train on `path`; what is full leaves, the rest waits
+  /// for more until flush(). A datagram larger than `payload_bytes_max` is dropped and counted.
+  /// Returns the inner bytes.
   std::uint64_t send(Time now, const SuperPacket& super, Path& path, std::size_t payload_bytes_max,
                      Outbox& out) noexcept;
-  /// Sends one CTRL.
+  /// Sends one CTRL, behind what waits.
   void send_control(Time now, const ControlPlan& plan, Path& path, Outbox& out) noexcept;
+  /// Sends what waits; to be called at the end of each batch.
+  void flush(Outbox& out) noexcept;
 
  private:
-  /// Segments [first, first + count) as one train; returns the inner bytes.
-  std::uint64_t send_train(Time now, const SuperPacket& super, std::uint32_t first,
-                           std::uint32_t count, Path& path, Outbox& out) noexcept;
-  std::size_t seal_segment(Time now, const SuperPacket& super, std::uint32_t index, PathId path,
-                           MutableBytes place) noexcept;
+  /// The train that further datagrams of the same size and one shorter are appended to.
+  struct OpenTrain {
+    PathAddress to;
+    Segments segments;  // without a buffer: none is open
+    std::uint32_t count = 0;
+  };
+
+  /// Whether a datagram of `bytes` may join the open train.
+  bool may_join(std::size_t bytes) const noexcept;
+  /// Sends the open train and begins one; false when there is no buffer.
+  bool begin_train(const Path& path, std::size_t bytes, Outbox& out) noexcept;
+  /// Seals segment `index` behind the open train; its size as a datagram, or 0 without a number.
+  std::size_t append(Time now, const SuperPacket& super, std::uint32_t index,
+                     const Path& path) noexcept;
 
   Keyring& keyring_;
   PacketPool& pool_;
   DropCounters& drops_;
+  OpenTrain open_;
 };
 
 }  // namespace wanbond

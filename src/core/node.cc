@@ -17,6 +17,8 @@ namespace {
 // A loop that comes later than this was kept from running; what was not read meanwhile is no
 // silence of the peers'.
 constexpr Duration kLateMin = 5ms;
+// Peers in one batch; there are as many places as the I/O gives completions.
+constexpr std::size_t kTouchedMax = 64;
 
 }  // namespace
 
@@ -27,7 +29,10 @@ struct Node::State {
   void on_input(Time now) noexcept;
   WallTime wall_at(Time now) const noexcept { return {wall.unix_ns + (now - wall_seen).count()}; }
   void finish(Time now, std::size_t index, Outbox& out) noexcept;
+  /// finish() is to be called at the end of the batch.
   void touch(Time now, std::size_t index, Outbox& out) noexcept;
+  void finish_touched(Time now, Outbox& out) noexcept;
+  Time next_due() const noexcept;
   void on_datagram(Time now, const PathAddress& from, MutableBytes datagram, Outbox& out) noexcept;
   void on_sealed(Time now, const PathAddress& from, MutableBytes datagram, Outbox& out) noexcept;
   void deliver(PeerId peer, const InnerArrival& inner, Outbox& out) noexcept;
@@ -51,7 +56,9 @@ struct Node::State {
   Coalescer coalescer;
   std::vector<std::unique_ptr<Session>> sessions;
   std::vector<std::pair<PublicKey, std::uint16_t>> by_key;
-  std::optional<std::size_t> touched;  // session with packets in this batch, not finished yet
+  std::vector<Time> due;                            // next timeout of each session
+  FixedVector<std::uint16_t, kTouchedMax> touched;  // had packets in this batch
+  std::vector<bool> is_touched;
 
   WallTime wall{};
   Time wall_seen{};
@@ -81,7 +88,9 @@ Node::Node(NodeSettings settings, PacketPool& pool, Random& random)
     const PeerId id{static_cast<std::uint16_t>(i)};
     s.sessions.push_back(std::make_unique<Session>(Time{}, id, s.remotes.back(), shared));
     s.by_key.emplace_back(peer.public_key, id.value);
+    s.due.push_back(s.sessions.back()->next_timeout());
   }
+  s.is_touched.resize(s.sessions.size());
   std::sort(s.by_key.begin(), s.by_key.end());
 }
 
@@ -91,9 +100,7 @@ void Node::State::on_input(Time now) noexcept {
   check(now >= last_seen);
   const Time before = std::exchange(last_seen, now);
   if (before == Time{} || now - before <= kLateMin) return;
-  Time planned = kNever;
-  for (const auto& session : sessions) planned = std::min(planned, session->next_timeout());
-  const Duration gap = now - std::max(planned, before);
+  const Duration gap = now - std::max(next_due(), before);
   if (gap > kLateMin) late += gap;
 }
 
@@ -101,13 +108,27 @@ void Node::State::finish(Time now, std::size_t index, Outbox& out) noexcept {
   Session& session = *sessions[index];
   session.finish(now, wall_at(now), out);
   routes.set_up(PeerId{static_cast<std::uint16_t>(index)}, session.is_up());
+  due[index] = session.next_timeout();
 }
 
-/// What a session does after its packets costs more than a small packet: once per batch, or when
-/// the batch turns to another session.
+// What a session does after its packets costs more than a small packet: once per batch.
 void Node::State::touch(Time now, std::size_t index, Outbox& out) noexcept {
-  if (touched && *touched != index) finish(now, *touched, out);
-  touched = index;
+  if (is_touched[index]) return;
+  if (touched.full()) finish_touched(now, out);
+  is_touched[index] = true;
+  (void)touched.push(static_cast<std::uint16_t>(index));  // not full: see above
+}
+
+void Node::State::finish_touched(Time now, Outbox& out) noexcept {
+  for (const std::uint16_t index : touched) {
+    is_touched[index] = false;
+    finish(now, index, out);
+  }
+  touched.clear();
+}
+
+Time Node::State::next_due() const noexcept {
+  return due.empty() ? kNever : *std::min_element(due.begin(), due.end());
 }
 
 void Node::on_tun(Time now, Packet packet, Outbox& out) noexcept {
@@ -164,10 +185,12 @@ void Node::State::on_sealed(Time now, const PathAddress& from, MutableBytes data
   if (!owner || owner->epoch >= Exchange::kAttemptOwner)
     return drops.add(DropReason::UnknownConnection);
   const std::size_t index = owner->peer.value;
-  touch(now, index, out);
   const EpochId epoch{static_cast<std::uint8_t>(owner->epoch)};
   const auto inner = sessions[index]->on_datagram(now, epoch, *header, from, datagram, out);
-  if (inner) deliver(owner->peer, *inner, out);
+  touch(now, index, out);
+  if (inner) return deliver(owner->peer, *inner, out);
+  // Frames may have changed where data is to go.
+  if (header->type == MessageType::Ctrl) finish(now, index, out);
 }
 
 /// Station 8: only a packet whose source belongs to the peer reaches the LAN.
@@ -186,10 +209,10 @@ void Node::State::deliver(PeerId peer, const InnerArrival& inner, Outbox& out) n
 void Node::on_batch_end(Time now, Outbox& out) noexcept {
   State& s = *state_;
   s.on_input(now);
-  if (s.touched) s.finish(now, *std::exchange(s.touched, std::nullopt), out);
   s.coalescer.flush([&](std::span<const Bytes> parts) {
     if (!out.write_tun(parts)) s.drops.add(DropReason::QueueFull, parts.size());
   });
+  s.finish_touched(now, out);
   s.work_off_handshake(now, out);
 }
 
@@ -302,7 +325,7 @@ void Node::on_timer(Time now, WallTime wall, Outbox& out) noexcept {
   const Duration late = std::exchange(s.late, Duration::zero());
   for (std::size_t i = 0; i < s.sessions.size(); ++i) {
     Session& session = *s.sessions[i];
-    if (late == Duration::zero() && session.next_timeout() > now) continue;
+    if (late == Duration::zero() && s.due[i] > now) continue;
     session.on_timer(now, late);
     s.finish(now, i, out);
   }
@@ -311,9 +334,7 @@ void Node::on_timer(Time now, WallTime wall, Outbox& out) noexcept {
 
 Time Node::next_timeout() const noexcept {
   const State& s = *state_;
-  Time next = s.admission.next_timeout(s.last_seen);
-  for (const auto& session : s.sessions) next = std::min(next, session->next_timeout());
-  return next;
+  return std::min(s.admission.next_timeout(s.last_seen), s.next_due());
 }
 
 void Node::close(Time now, Outbox& out) noexcept {

@@ -24,7 +24,7 @@ struct Received {
   MutableBytes bytes;               // opened in place; valid until the batch's writes are done
 };
 
-/// `now` never goes back. After any call, read next_timeout() again.
+/// `now` never goes back. After any call but the two that a batch ends, read next_timeout() again.
 class Node {
  public:
   /// `pool` and `random` outlive the node.
@@ -38,8 +38,9 @@ class Node {
   void on_tun(Time now, Packet packet, Outbox& out) noexcept;
   /// Datagrams from a WAN.
   void on_datagrams(Time now, const Received& received, Outbox& out) noexcept;
-  /// The batch is over: what was gathered for the TUN is handed out, and what the batch's packets
-  /// call for is done. Bytes given to on_datagrams() must still be valid.
+  /// The batch is over: what was gathered for the TUN and for the WANs is handed out, and what the
+  /// packets changed is acted on. To be called behind on_tun() and on_datagrams(), however many of
+  /// them there were. Bytes given to on_datagrams() must still be valid.
   void on_batch_end(Time now, Outbox& out) noexcept;
   /// The kernel refused a train (errno): the path's problem, not the node's.
   void on_send_failed(Time now, SocketId socket, const Endpoint& remote, int error,

@@ -216,6 +216,7 @@ Time Session::doubt_at() const noexcept {
 }
 
 void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
+  egress_.flush(out);
   update_exchange(now);
   control_.settle(now, out);
   is_up_ = control_.selected() != nullptr;
@@ -236,6 +237,7 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
 }
 
 void Session::close(Time now, Outbox& out) noexcept {
+  egress_.flush(out);
   for (const auto& path : control_.paths()) {
     if (!path->is_usable()) continue;
     ControlPlan plan{.to = path->address()};

@@ -33,7 +33,8 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// Sends an inner packet or super packet on the path that the peer's flows use.
+  /// Sends an inner packet or super packet on the path that the peer's flows use. finish() must
+  /// follow at the end of the batch; until then it may wait for others of its size.
   void on_super_packet(Time now, const SuperPacket& super, Outbox& out) noexcept;
   /// A DATA or CTRL for one of our epochs; gives the inner packet, if it is one. finish() must
   /// follow once the batch's datagrams are in.
@@ -52,7 +53,8 @@ class Session {
   void on_send_refused(Time now, SocketId socket, const Endpoint& remote, Cause cause) noexcept;
   void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept;
   void on_timer(Time now, Duration late) noexcept;
-  /// Sends what is due and reports what changed; to be called after every input.
+  /// Sends what waits and what is due, and reports what changed; to be called after every input,
+  /// for packets of a batch once.
   void finish(Time now, WallTime wall, Outbox& out) noexcept;
   Time next_timeout() const noexcept { return due_; }
   /// Says CLOSE on every usable path.

@@ -49,6 +49,12 @@ Packet PacketPool::acquire(std::size_t capacity_bytes) noexcept {
   return packet;
 }
 
+std::size_t PacketPool::count(std::size_t capacity_bytes) const noexcept {
+  std::size_t i = 0;
+  while (i + 1 < classes_.size() && kClassBytes[i] < capacity_bytes) ++i;
+  return classes_[i].count;
+}
+
 std::size_t PacketPool::used_count() const noexcept {
   std::size_t used = 0;
   for (const SizeClass& c : classes_) used += c.count - c.free.size();

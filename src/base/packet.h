@@ -42,6 +42,8 @@ class PacketPool {
   /// kHeadroomBytes, from the smallest class that fits and has one left. A packet that is not
   /// valid() when there is none: the caller drops and counts.
   Packet acquire(std::size_t capacity_bytes) noexcept;
+  /// Buffers of the class that acquire(capacity_bytes) tries first, in use or not.
+  std::size_t count(std::size_t capacity_bytes) const noexcept;
   /// Buffers in use, all classes; 0 when every packet came back.
   std::size_t used_count() const noexcept;
 

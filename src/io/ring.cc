@@ -13,18 +13,10 @@
 namespace wanbond {
 namespace {
 
-/// Submission entries; small, as rings are charged against RLIMIT_MEMLOCK (datapath 3.7).
-constexpr unsigned kEntries = 256;
-/// Completions: every slot, receive buffer and watch at once, and as many TUN writes again.
-constexpr unsigned kCompletions = 2048;
 /// How long to sleep at most while the TUN waits for a packet buffer to come free.
 constexpr Duration kStarvedPause = 10ms;
 /// How often the kernel is asked to end the requests of a descriptor before we go on without.
 constexpr int kCancelTries = 100;
-
-constexpr unsigned kSetupFlags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                                 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL |
-                                 IORING_SETUP_CQSIZE;
 
 /// user_data of a request: operation, generation of its place, index of its place or slot.
 constexpr unsigned kOpShift = 56;
@@ -38,63 +30,7 @@ bool is_socket_dead(int error) noexcept {
          error == EFAULT;
 }
 
-std::string reason(const char* step, int error) {
-  std::string text = std::string(step) + ": " + std::strerror(error);
-  if (error == EPERM || error == EACCES)
-    text += " (forbidden by a seccomp filter or by sysctl kernel.io_uring_disabled)";
-  if (error == ENOSYS) text += " (a kernel without io_uring, or a seccomp filter)";
-  if (error == EINVAL) text += " (needs Linux 6.1)";
-  if (error == ENOMEM) text += " (raise RLIMIT_MEMLOCK)";
-  return text;
-}
-
 }  // namespace
-
-Result<std::unique_ptr<Io>> Ring::make(PacketPool& pool) {
-  std::unique_ptr<Ring> ring(new Ring(pool));
-  if (Result<void> r = ring->set_up(); !r) return r.error();
-  if (Result<void> r = ring->probe(); !r) return r.error();
-  return std::unique_ptr<Io>(std::move(ring));
-}
-
-Ring::Ring(PacketPool& pool)
-    : reader_(pool), slots_(new SendSlot[kSlots]), vectors_(new iovec[kVectors]) {
-  free_slots_.reserve(kSlots);
-  for (std::size_t i = kSlots; i > 0; --i) free_slots_.push_back(static_cast<std::uint16_t>(i - 1));
-  receive_shape_.msg_namelen = RingBuffers::kNameBytes;
-  receive_shape_.msg_controllen = kControlBytes;
-}
-
-Result<void> Ring::set_up() {
-  int result = -ENOMEM;
-  for (unsigned shrink = 1; result == -ENOMEM && shrink <= 4; shrink *= 2) {
-    io_uring_params params{};
-    params.flags = kSetupFlags;
-    params.cq_entries = kCompletions / shrink;
-    result = io_uring_queue_init_params(kEntries / shrink, &ring_, &params);
-  }
-  if (result < 0) return Error{reason("io_uring_setup", -result)};
-  ring_open_ = true;
-  io_uring_register_ring_fd(&ring_);  // saves a look-up per call; no matter if refused
-  return buffers_.set_up(ring_);
-}
-
-Result<void> Ring::probe() {
-  io_uring_sqe* sqe = entry();
-  if (sqe == nullptr) return Error{"io_uring gives no submission entry"};
-  io_uring_prep_nop(sqe);
-  tag(*sqe, Op::Probe, 0, 0);
-  if (const int r = io_uring_submit_and_wait(&ring_, 1); r < 0)
-    return Error{reason("io_uring_enter", -r)};
-  io_uring_cqe* cqe = nullptr;
-  if (const int r = io_uring_peek_cqe(&ring_, &cqe); r < 0)
-    return Error{reason("io_uring_enter", -r)};
-  const int result = cqe->res;
-  --in_flight_;
-  io_uring_cqe_seen(&ring_, cqe);
-  if (result < 0) return Error{reason("io_uring NOP", -result)};
-  return {};
-}
 
 Ring::~Ring() {
   if (!ring_open_) return;
@@ -124,7 +60,8 @@ io_uring_sqe* Ring::entry() noexcept {
 void Ring::tag(io_uring_sqe& sqe, Op op, std::uint32_t generation, std::size_t index) noexcept {
   sqe.user_data = std::uint64_t{static_cast<std::uint8_t>(op)} << kOpShift |
                   std::uint64_t{generation} << kGenerationShift | index;
-  if (op != Op::TunWrite) ++in_flight_;  // a write that goes well has no completion
+  // Where only an error makes a completion, there is nothing to wait for.
+  if ((sqe.flags & IOSQE_CQE_SKIP_SUCCESS) == 0) ++in_flight_;
 }
 
 bool Ring::submit() noexcept {
@@ -132,8 +69,35 @@ bool Ring::submit() noexcept {
     const int r = io_uring_submit(&ring_);
     if (r < 0 && (r != -EINTR || tries > kCancelTries)) return false;
   }
-  vectors_used_ = 0;
+  on_submitted();
   return true;
+}
+
+void Ring::on_submitted() noexcept {
+  vectors_used_ = 0;
+  unsent_bytes_ = 0;
+  if (sent_.empty()) return;
+  unsigned head = 0;
+  io_uring_cqe* cqe = nullptr;
+  io_uring_for_each_cqe(&ring_, head, cqe) {
+    if (static_cast<Op>(cqe->user_data >> kOpShift) == Op::Send)
+      slots_[cqe->user_data & kIndexMask].refused = true;
+  }
+  for (const std::uint16_t slot : sent_)
+    if (!slots_[slot].refused) release(slot);
+  sent_.clear();
+}
+
+void Ring::release(std::uint16_t slot) noexcept {
+  slots_[slot].train = {};
+  slots_[slot].refused = false;
+  free_slots_.push_back(slot);
+}
+
+void Ring::fail(const Transmit& train, int error) noexcept {
+  ++counters_.send_failures;
+  (void)failures_.push(
+      send_failed(train.socket, train.remote, error));  // full: others tell the same
 }
 
 void Ring::cancel(int fd) noexcept {
@@ -202,9 +166,14 @@ void Ring::unwatch(int token) noexcept {
 bool Ring::transmit(Transmit&& train) noexcept {
   SocketPlace* socket = sockets_.find(train.socket);
   if (socket == nullptr || train.segments.buffer.size() == 0) return false;
-  const bool singly = socket->trains == SocketPlace::Trains::Singly && train.segments.count() > 1;
-  if (singly || free_slots_.empty()) submit();  // keeps the order; ends what was queued
-  if (free_slots_.empty()) take_quiet();
+  if (goes_singly(*socket, train)) {
+    submit();  // keeps the order
+    ++counters_.sends;
+    const Transmit mine = std::move(train);
+    if (const int error = send_train(*socket, mine, counters_); error != 0) fail(mine, error);
+    return true;
+  }
+  if (free_slots_.empty()) submit();
   io_uring_sqe* sqe = free_slots_.empty() ? nullptr : entry();
   if (sqe == nullptr) return false;
   ++counters_.sends;
@@ -212,15 +181,18 @@ bool Ring::transmit(Transmit&& train) noexcept {
   free_slots_.pop_back();
   SendSlot& slot = slots_[index];
   slot.train = std::move(train);
-  slot.error =
-      singly ? send_train(*socket, slot.train, counters_)
-             : slot.message.prepare(slot.train, socket->family, slot.train.segments.buffer.bytes(),
-                                    offload_bytes(slot.train));
-  if (singly || slot.error != 0)
-    io_uring_prep_nop(sqe);
-  else
+  const int error = slot.message.prepare(
+      slot.train, socket->family, slot.train.segments.buffer.bytes(), offload_bytes(slot.train));
+  if (error == 0)
     io_uring_prep_sendmsg(sqe, socket->fd, &slot.message.header(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  else
+    io_uring_prep_nop(sqe);
+  sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
   tag(*sqe, Op::Send, 0, index);
+  if (error != 0) fail(slot.train, error);
+  (void)sent_.push(index);  // as many as slots
+  unsent_bytes_ += slot.train.segments.buffer.size();
+  if (unsent_bytes_ >= kUnsentBytesMax) submit();
   return true;
 }
 
@@ -246,15 +218,24 @@ bool Ring::write_tun(std::span<const Bytes> parts) noexcept {
 }
 
 void Ring::arm_tun() noexcept {
-  if (tun_ < 0 || tun_reading_) return;
-  const MutableBytes room = reader_.room();
-  if (room.empty()) {
+  if (tun_ < 0) return;
+  const bool multishot = tun_reads_ == TunReads::Multishot;
+  if (multishot) tun_buffers_.refill();
+  if (tun_reading_) return;
+  const MutableBytes room = multishot ? MutableBytes{} : reader_.room();
+  if (multishot ? tun_buffers_.empty() : room.empty()) {
     ++counters_.no_buffer;
     return;
   }
   io_uring_sqe* sqe = entry();
   if (sqe == nullptr) return;
-  io_uring_prep_read(sqe, tun_, room.data(), static_cast<unsigned>(room.size()), 0);
+  if (multishot) {
+    io_uring_prep_rw(kReadMultishot, sqe, tun_, nullptr, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = TunBuffers::kGroup;
+  } else {
+    io_uring_prep_read(sqe, tun_, room.data(), static_cast<unsigned>(room.size()), 0);
+  }
   tag(*sqe, Op::TunRead, 0, 0);
   tun_reading_ = true;
 }
@@ -287,35 +268,34 @@ void Ring::arm_watches() noexcept {
 
 void Ring::wait(Time deadline) noexcept {
   batch_.clear();
+  // In the queue behind the TUN writes of the last turn, which read from the receive buffers: a
+  // request runs only when those before it are done, so the buffers may be given back already.
   arm_tun();
   arm_watches();
-  submit();  // TUN writes end here; only now may the receive buffers that they read be given back
-  buffers_.give_back();
   arm_receives();
-  submit();
+  buffers_.give_back();
   if (tun_ >= 0 && !tun_reading_) deadline = std::min(deadline, monotonic_now() + kStarvedPause);
-  for (;;) {
-    take_quiet();
-    io_uring_cqe* cqe = nullptr;
-    if (io_uring_peek_cqe(&ring_, &cqe) == 0 || !sleep(deadline)) return;
-  }
+  submit_and_sleep(failures_.empty() ? deadline : Time{});
 }
 
-bool Ring::sleep(Time deadline) noexcept {
-  io_uring_cqe* cqe = nullptr;
-  __kernel_timespec pause{};
-  if (deadline != kNever) {
-    const Duration left = deadline - monotonic_now();
-    if (left <= Duration::zero()) return false;
-    pause = {.tv_sec = left / 1s, .tv_nsec = (left % 1s).count()};
+void Ring::submit_and_sleep(Time deadline) noexcept {
+  for (int tries = 0; tries < kCancelTries; ++tries) {
+    const Duration left = deadline == kNever ? 1s : deadline - monotonic_now();
+    __kernel_timespec pause{.tv_sec = left / 1s, .tv_nsec = (left % 1s).count()};
+    io_uring_cqe* cqe = nullptr;
+    if (left <= Duration::zero())
+      io_uring_submit_and_get_events(&ring_);
+    else
+      io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, deadline == kNever ? nullptr : &pause,
+                                       nullptr);
+    if (io_uring_sq_ready(&ring_) == 0) return on_submitted();
   }
-  const int r = io_uring_submit_and_wait_timeout(&ring_, &cqe, 1,
-                                                 deadline == kNever ? nullptr : &pause, nullptr);
-  return r >= 0 || r == -ETIME || r == -EINTR;
 }
 
 std::span<Completion> Ring::reap() noexcept {
   batch_.clear();
+  for (Completion& failed : failures_) check(batch_.push(std::move(failed)));
+  failures_.clear();
   io_uring_cqe* cqe = nullptr;
   while (!batch_.full() && io_uring_peek_cqe(&ring_, &cqe) == 0) {
     const io_uring_cqe taken = *cqe;
@@ -327,7 +307,6 @@ std::span<Completion> Ring::reap() noexcept {
 }
 
 bool Ring::all_read() noexcept {
-  take_quiet();
   // What arrives wakes its receive, which marks the ring at once; peek then runs the receive.
   io_uring_cqe* cqe = nullptr;
   if (io_uring_peek_cqe(&ring_, &cqe) == 0) return false;
@@ -337,24 +316,8 @@ bool Ring::all_read() noexcept {
 }
 
 bool Ring::is_last(const io_uring_cqe& cqe) noexcept {
-  return (cqe.flags & IORING_CQE_F_MORE) == 0 &&
-         static_cast<Op>(cqe.user_data >> kOpShift) != Op::TunWrite;
-}
-
-bool Ring::is_quiet(const io_uring_cqe& cqe) const noexcept {
   const Op op = static_cast<Op>(cqe.user_data >> kOpShift);
-  if (op == Op::Send) return cqe.res >= 0 && slots_[cqe.user_data & kIndexMask].error == 0;
-  return op == Op::TunWrite;
-}
-
-void Ring::take_quiet() noexcept {
-  while (io_uring_cq_ready(&ring_) > 0) {
-    io_uring_cqe* cqe = nullptr;
-    if (io_uring_peek_cqe(&ring_, &cqe) != 0 || !is_quiet(*cqe)) return;
-    const io_uring_cqe taken = *cqe;
-    io_uring_cqe_seen(&ring_, cqe);
-    handle(taken);
-  }
+  return (cqe.flags & IORING_CQE_F_MORE) == 0 && op != Op::TunWrite && op != Op::Send;
 }
 
 void Ring::handle(const io_uring_cqe& cqe) noexcept {
@@ -366,7 +329,7 @@ void Ring::handle(const io_uring_cqe& cqe) noexcept {
     case Op::Probe:
       break;
     case Op::TunRead:
-      on_tun_read(cqe.res);
+      on_tun_read(cqe);
       break;
     case Op::TunWrite:
       if (cqe.res < 0) ++counters_.tun_write_failures;
@@ -383,19 +346,44 @@ void Ring::handle(const io_uring_cqe& cqe) noexcept {
   }
 }
 
-void Ring::on_tun_read(int result) noexcept {
-  tun_reading_ = false;
+void Ring::on_tun_read(const io_uring_cqe& cqe) noexcept {
+  if ((cqe.flags & IORING_CQE_F_MORE) == 0) tun_reading_ = false;  // again at the next wait()
+  if (tun_reads_ == TunReads::Single) return on_tun_read_single(cqe.res);
+  if (cqe.res > 0) {
+    const auto id = static_cast<std::uint16_t>(cqe.flags >> IORING_CQE_BUFFER_SHIFT);
+    return push_tun(tun_buffers_.take(id, static_cast<std::size_t>(cqe.res)));
+  }
+  switch (-cqe.res) {
+    case EAGAIN:
+    case EINTR:
+    case ECANCELED:
+    case ENOBUFS:  // more packets than buffers: nothing is lost
+      return;
+    case EINVAL:
+    case EOPNOTSUPP:
+      tun_reads_ = TunReads::Single;
+      return;
+    default:
+      return on_tun_failed(cqe.res == 0 ? EBADFD : -cqe.res);
+  }
+}
+
+void Ring::push_tun(Packet&& packet) noexcept {
+  ++counters_.tun_reads;
+  Completion done;
+  done.kind = Completion::Kind::TunPacket;
+  done.packet = std::move(packet);
+  check(batch_.push(std::move(done)));
+}
+
+void Ring::on_tun_read_single(int result) noexcept {
   if (result == -EAGAIN || result == -EINTR || result == -ECANCELED) return;
   if (result <= 0) return on_tun_failed(result == 0 ? EBADFD : -result);
   // No read is in flight now, so what else waits can be fetched in order without the ring.
   std::optional<Packet> packet = reader_.take(static_cast<std::size_t>(result));
   int error = 0;
   for (std::size_t reads = 1; packet; ++reads) {
-    ++counters_.tun_reads;
-    Completion done;
-    done.kind = Completion::Kind::TunPacket;
-    done.packet = std::move(*packet);
-    check(batch_.push(std::move(done)));
+    push_tun(std::move(*packet));
     if (batch_.full() || reads == kTunReadsMax) return;
     packet = reader_.read(tun_, error);
   }
@@ -450,16 +438,15 @@ void Ring::on_receive(const io_uring_cqe& cqe, std::uint32_t generation,
 
 void Ring::on_send(int result, std::size_t index) noexcept {
   SendSlot& slot = slots_[index];
-  int error = slot.error;
+  if (!slot.refused) return;
   SocketPlace* socket = sockets_.find(slot.train.socket);
-  if (error == 0 && result < 0)
-    error = socket == nullptr ? -result : recover_train(*socket, slot.train, -result, counters_);
+  const int error =
+      socket == nullptr ? -result : recover_train(*socket, slot.train, -result, counters_);
   if (error != 0) {
     ++counters_.send_failures;
     check(batch_.push(send_failed(slot.train.socket, slot.train.remote, error)));
   }
-  slot.train = {};
-  free_slots_.push_back(static_cast<std::uint16_t>(index));
+  release(static_cast<std::uint16_t>(index));
 }
 
 void Ring::on_watch(int result, std::uint32_t generation, std::size_t index) noexcept {

@@ -1,5 +1,5 @@
-// RingBuffers: the receive buffers that io_uring picks from (a provided buffer ring). A buffer goes
-// out with a completion and comes back at the next turn.
+// RingBuffers: the memory that multishot receives fill. A buffer goes out with a completion and
+// comes back at the next turn.
 #pragma once
 
 #include <cstddef>
@@ -10,9 +10,9 @@
 #include "base/fixed.h"
 #include "base/result.h"
 #include "io/message.h"
+#include "io/ring_offers.h"
 
 struct io_uring;
-struct io_uring_buf_ring;
 
 namespace wanbond {
 
@@ -30,11 +30,6 @@ class RingBuffers {
   static constexpr std::size_t kBytes = 16 + kNameBytes + kControlBytes + kReceiveBytesMax + 16;
   static_assert(kBytes % 64 == 0 && (kCount & (kCount - 1)) == 0);
 
-  RingBuffers() noexcept = default;
-  ~RingBuffers();
-  RingBuffers(const RingBuffers&) = delete;
-  RingBuffers& operator=(const RingBuffers&) = delete;
-
   /// Registers all buffers with the ring, which must be closed before this object goes.
   Result<void> set_up(io_uring& ring);
   /// The memory of buffer `id`.
@@ -45,9 +40,7 @@ class RingBuffers {
   void give_back() noexcept;
 
  private:
-  void offer(std::uint16_t id, std::size_t position) noexcept;
-
-  io_uring_buf_ring* entries_ = nullptr;  // shared with the kernel
+  RingOffers list_;
   std::unique_ptr<std::byte[]> memory_;
   FixedVector<std::uint16_t, kCount> taken_;
 };

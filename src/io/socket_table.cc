@@ -16,19 +16,25 @@ int send_message(int fd, const SendMessage& message) noexcept {
   }
 }
 
-/// Sends every datagram of a train by itself. The first refusal ends it: what follows would meet
-/// the same.
-int send_singly(const SocketPlace& socket, const Transmit& train) noexcept {
+/// Sends a train in parts of `step` bytes, which is a multiple of its segment. The first refusal
+/// ends it: what follows would meet the same.
+int send_parts(const SocketPlace& socket, const Transmit& train, std::size_t step) noexcept {
   const Bytes all = train.segments.buffer.bytes();
-  const std::size_t step = offload_bytes(train);
   for (std::size_t at = 0; at < all.size(); at += step) {
-    const Bytes datagram = all.subspan(at, std::min(step, all.size() - at));
+    const Bytes part = all.subspan(at, std::min(step, all.size() - at));
     SendMessage message;
-    int error = message.prepare(train, socket.family, datagram, datagram.size());
+    int error = message.prepare(train, socket.family, part, offload_bytes(train));
     if (error == 0) error = send_message(socket.fd, message);
     if (error != 0) return error;
   }
   return 0;
+}
+
+/// UDP_MAX_SEGMENTS of every kernel that knows UDP_SEGMENT; newer ones take 128.
+constexpr std::size_t kSegmentsMax = 64;
+
+bool may_be_cutting(int error) noexcept {
+  return error == EIO || error == EINVAL || error == EMSGSIZE;
 }
 
 }  // namespace
@@ -64,8 +70,13 @@ SocketPlace* SocketTable::find(SocketId id) noexcept {
   return nullptr;
 }
 
+bool goes_singly(const SocketPlace& socket, const Transmit& train) noexcept {
+  if (socket.refusals.empty() || train.segments.count() < 2) return false;
+  return socket.refusals.includes(monotonic_now(), train.remote);
+}
+
 int send_train(SocketPlace& socket, const Transmit& train, IoCounters& counters) noexcept {
-  if (socket.trains == SocketPlace::Trains::Singly) return send_singly(socket, train);
+  if (goes_singly(socket, train)) return send_parts(socket, train, offload_bytes(train));
   SendMessage message;
   int error =
       message.prepare(train, socket.family, train.segments.buffer.bytes(), offload_bytes(train));
@@ -84,10 +95,13 @@ Completion send_failed(SocketId socket, const Endpoint& remote, int error) noexc
 
 int recover_train(SocketPlace& socket, const Transmit& train, int error,
                   IoCounters& counters) noexcept {
-  if ((error != EIO && error != EINVAL) || train.segments.count() < 2) return error;
-  const int alone = send_singly(socket, train);
+  const std::size_t count = train.segments.count();
+  if (!may_be_cutting(error) || count < 2) return error;
+  if (count > kSegmentsMax && error == EINVAL)
+    return send_parts(socket, train, offload_bytes(train) * kSegmentsMax);
+  const int alone = send_parts(socket, train, offload_bytes(train));
   if (alone == 0) {
-    socket.trains = SocketPlace::Trains::Singly;
+    socket.refusals.add(monotonic_now(), train.remote);
     ++counters.gso_fallbacks;
   }
   return alone;

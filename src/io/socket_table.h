@@ -12,22 +12,19 @@
 #include "base/result.h"
 #include "io/io.h"
 #include "io/message.h"
+#include "io/train_refusals.h"
 
 namespace wanbond {
 
 /// One UDP socket. `fd` is -1 in a free place.
 struct SocketPlace {
-  /// Whether the kernel cuts trains for this socket (UDP_SEGMENT). It is given up for good once a
-  /// train was refused and its datagrams alone were not.
-  enum class Trains : std::uint8_t { Whole, Singly };
-
   SocketId id;
   int fd = -1;
   sa_family_t family = AF_UNSPEC;
-  Trains trains = Trains::Whole;
   bool receiving = false;        // ring: a receive is armed; poll: there may be something to read
   bool refused = false;          // ring: the kernel does not receive on it
   std::uint32_t generation = 0;  // changes whenever the place is given away
+  TrainRefusals refusals;        // remotes to which it sends singly
 };
 
 /// At most kCount sockets, in the order of their places.
@@ -54,13 +51,18 @@ class SocketTable {
   std::size_t used_ = 0;  // places that were ever taken
 };
 
+/// Whether `train` is to be sent as single datagrams on this socket.
+bool goes_singly(const SocketPlace& socket, const Transmit& train) noexcept;
+
 /// Sends one datagram or train now, without waiting; 0 or the errno of the refusal. Falls back to
 /// single datagrams as recover_train() does.
 int send_train(SocketPlace& socket, const Transmit& train, IoCounters& counters) noexcept;
 
-/// A whole train came back with `error`. If segmentation offload may be at fault (EIO: no checksum
-/// offload on the way; EINVAL: driver bugs; datapath 3.8), sends its datagrams one by one; where
-/// that works, the socket sends singly from now on. Returns 0 or the errno to report.
+/// A whole train came back with `error`. If the cutting may be at fault (EIO: no checksum offload
+/// on the way; EINVAL: driver bugs, or too large for the device; EMSGSIZE), sends its datagrams one
+/// by one; where that works, trains to this remote go singly for a while (TrainRefusals). A train
+/// of more segments than every kernel takes says nothing of the path: it is sent in parts. Returns
+/// 0 or the errno to report.
 int recover_train(SocketPlace& socket, const Transmit& train, int error,
                   IoCounters& counters) noexcept;
 

@@ -14,12 +14,11 @@
 namespace wanbond {
 namespace {
 
-/// Content of a full read: the virtio header and the longest IP packet.
-constexpr std::size_t kReadBytes = kVirtioBytes + 65535;
 /// Copied up to here: cheaper than to hold a buffer of 64 KiB, and it stays warm for the next read.
 constexpr std::size_t kCopyBytesMax = PacketPool::kClassBytes[1];
 
-/// A packet of `bytes` whose content starts with the virtio header, before a 64-byte boundary.
+}  // namespace
+
 Packet packet_for(PacketPool& pool, std::size_t bytes) noexcept {
   Packet packet = pool.acquire(bytes);
   if (!packet.valid()) return packet;
@@ -28,25 +27,25 @@ Packet packet_for(PacketPool& pool, std::size_t bytes) noexcept {
   return packet;
 }
 
-}  // namespace
-
-MutableBytes TunReader::room() noexcept {
-  if (!packet_.valid()) packet_ = packet_for(pool_, kReadBytes);
-  return packet_.valid() ? packet_.bytes() : MutableBytes{};
-}
-
-Packet TunReader::take(std::size_t bytes) noexcept {
-  check(packet_.valid() && bytes <= kReadBytes);
+Packet take_packet(PacketPool& pool, Packet& large, std::size_t bytes) noexcept {
+  check(large.valid() && bytes <= kTunReadBytes);
   if (bytes <= kCopyBytesMax && bytes >= kVirtioBytes) {
-    Packet copy = packet_for(pool_, bytes);
+    Packet copy = packet_for(pool, bytes);
     if (copy.valid()) {
-      std::memcpy(copy.bytes().data(), packet_.bytes().data(), bytes);
+      std::memcpy(copy.bytes().data(), large.bytes().data(), bytes);
       return copy;
     }
   }
-  packet_.resize(bytes);
-  return std::exchange(packet_, Packet());
+  large.resize(bytes);
+  return std::exchange(large, Packet());
 }
+
+MutableBytes TunReader::room() noexcept {
+  if (!packet_.valid()) packet_ = packet_for(pool_, kTunReadBytes);
+  return packet_.valid() ? packet_.bytes() : MutableBytes{};
+}
+
+Packet TunReader::take(std::size_t bytes) noexcept { return take_packet(pool_, packet_, bytes); }
 
 std::optional<Packet> TunReader::read(int fd, int& error) noexcept {
   const MutableBytes into = room();

@@ -14,6 +14,16 @@ inline constexpr std::size_t kVirtioBytes = 10;
 /// Parts of one write at most (IOV_MAX).
 inline constexpr std::size_t kPartsMax = 1024;
 
+/// Content of a full read: the virtio header and the longest IP packet.
+inline constexpr std::size_t kTunReadBytes = kVirtioBytes + 65535;
+
+/// A packet of `bytes` whose content starts with the virtio header, before a 64-byte boundary; not
+/// valid() when the pool has none.
+Packet packet_for(PacketPool& pool, std::size_t bytes) noexcept;
+/// The packet whose `bytes` were read into `large`: itself, or a copy in a buffer of its own size.
+/// Then `large` keeps its buffer and its length.
+Packet take_packet(PacketPool& pool, Packet& large, std::size_t bytes) noexcept;
+
 /// The packet that the next read of a TUN goes into. Small packets are copied out of it into a
 /// buffer of their own size, so a queue of them does not hold the large buffers.
 class TunReader {

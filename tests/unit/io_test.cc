@@ -18,7 +18,6 @@
 
 #include "io/message.h"
 #include "io/random.h"
-#include "io/socket_table.h"
 #include "tests/unit/io_fixture.h"
 
 using namespace wanbond;
@@ -117,78 +116,6 @@ TEST_SUITE("io") {
         CHECK(seen == 1);
       }
       io.remove_socket(kA);
-    });
-  }
-
-  TEST_CASE("a train of 40 segments with a short tail arrives complete and in order") {
-    for_each_io([](Io& io, PacketPool& pool) {
-      Pair pair(io, "127.0.0.1");
-      Transmit train = train_of(pool, pair.endpoints[1], 1400, 40);
-      train.segments.buffer.resize(39 * 1400 + 500);
-      REQUIRE(io.transmit(std::move(train)));
-      std::vector<std::uint32_t> numbers;
-      std::size_t bytes = 0;
-      run(
-          io,
-          [&](Completion& c) {
-            CHECK(c.kind == Completion::Kind::Datagrams);
-            take_numbers(c, numbers);
-            bytes += c.bytes.size();
-          },
-          [&] { return numbers.size() == 40; });
-      CHECK(numbers.size() == 40);
-      CHECK(bytes == 39 * 1400 + 500);
-      CHECK(is_counting(numbers));
-    });
-  }
-
-  TEST_CASE("a socket that gave up trains sends them as single datagrams, in order") {
-    PacketPool pool(kBudget);
-    for_each_io([&](Io& io, PacketPool&) {
-      Pair pair(io, "127.0.0.1");
-      SocketTable table;
-      SocketPlace* place = *table.add(kA, pair.fds[0].get());
-      IoCounters counters;
-      const Transmit train = train_of(pool, pair.endpoints[1], 1000, 10);
-      CHECK(recover_train(*place, train, EMSGSIZE, counters) == EMSGSIZE);
-      CHECK(place->trains == SocketPlace::Trains::Whole);
-      CHECK(recover_train(*place, train, EIO, counters) == 0);
-      CHECK(place->trains == SocketPlace::Trains::Singly);
-      CHECK(counters.gso_fallbacks == 1);
-      CHECK(send_train(*place, train_of(pool, pair.endpoints[1], 1000, 10, 10), counters) == 0);
-      std::vector<std::uint32_t> numbers;
-      run(
-          io, [&](Completion& c) { take_numbers(c, numbers); },
-          [&] { return numbers.size() == 20; });
-      CHECK(numbers.size() == 20);
-      CHECK(is_counting(numbers));
-    });
-  }
-
-  TEST_CASE("a train that is too many segments for the kernel still arrives, and is counted") {
-    for_each_io([](Io& io, PacketPool& pool) {
-      Pair pair(io, "127.0.0.1");
-      for (std::uint32_t first : {0U, 300U})
-        REQUIRE(io.transmit(train_of(pool, pair.endpoints[1], 100, 300, first)));  // EINVAL
-      std::vector<std::uint32_t> numbers;
-      run(
-          io,
-          [&](Completion& c) {
-            CHECK(c.kind == Completion::Kind::Datagrams);
-            take_numbers(c, numbers);
-          },
-          [&] { return numbers.size() == 600; });
-      CHECK(numbers.size() == 600);
-      CHECK(is_counting(numbers));
-      CHECK(io.counters().gso_fallbacks >= 1);
-      numbers.clear();
-      REQUIRE(io.transmit(train_of(pool, pair.endpoints[1], 100, 30)));  // by now one by one
-      run(
-          io, [&](Completion& c) { take_numbers(c, numbers); },
-          [&] { return numbers.size() == 30; });
-      CHECK(numbers.size() == 30);
-      CHECK(is_counting(numbers));
-      CHECK(io.counters().send_failures == 0);
     });
   }
 
@@ -431,6 +358,30 @@ TEST_SUITE("io") {
         io->reset();  // before the descriptor, as the contract says
       }
     }
+  }
+
+  TEST_CASE("the ring refuses what it does not use: operations, and changes of itself") {
+    PacketPool pool(kBudget);
+    std::string why;
+    // Making it tries a forbidden operation; what the register call says can be seen from here.
+    const Result<std::unique_ptr<Io>> io = make_io(IoChoice::Uring, pool, why);
+    if (!io) {
+      MESSAGE("skipped: " << io.error().message);
+      return;
+    }
+    int rings = 0;
+    for (int fd = 0; fd < 1024; ++fd) {
+      char target[64] = "";
+      const std::string link = "/proc/self/fd/" + std::to_string(fd);
+      if (::readlink(link.c_str(), target, sizeof(target) - 1) <= 0) continue;
+      if (std::strstr(target, "[io_uring]") == nullptr) continue;
+      ++rings;
+      const int event = 0;
+      constexpr unsigned kRegisterEventfd = 4;
+      CHECK(::syscall(SYS_io_uring_register, fd, kRegisterEventfd, &event, 1) == -1);
+      CHECK(errno == EACCES);
+    }
+    CHECK(rings == 1);
   }
 
   TEST_CASE("where io_uring is denied, Auto takes epoll and says why, Uring is an error") {

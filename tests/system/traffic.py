@@ -25,6 +25,11 @@ def family(host):
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
+def stream_socket(options):
+    protocol = socket.IPPROTO_MPTCP if options.mptcp else 0
+    return socket.socket(family(options.host), socket.SOCK_STREAM, protocol)
+
+
 def content(size, seed):
     """`size` bytes that only the seed determines, in chunks."""
     block = random.Random(seed).randbytes(CHUNK)
@@ -49,7 +54,9 @@ def receive_all(connection):
 
 def tcp_receive(options):
     """One transfer; the answer goes to the sender, too."""
-    listener = socket.create_server((options.host, options.port), family=family(options.host))
+    listener = stream_socket(options)
+    listener.bind((options.host, options.port))
+    listener.listen(1)
     connection, _ = listener.accept()
     result = receive_all(connection)
     connection.sendall(json.dumps(result).encode())
@@ -82,7 +89,7 @@ def connect(options):
     """The receiver may not listen yet: tries for 5 s."""
     end = time.monotonic() + 5
     while True:
-        connection = socket.socket(family(options.host), socket.SOCK_STREAM)
+        connection = stream_socket(options)
         try:
             connection.connect((options.host, options.port))
             return connection
@@ -168,6 +175,7 @@ def main():
     parser.add_argument("host")
     parser.add_argument("port", type=int)
     parser.add_argument("--bytes", type=int, default=1_000_000)
+    parser.add_argument("--mptcp", type=int, default=0, help="1: multipath TCP")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=1.0, help="Mbit/s of payload")
     parser.add_argument("--size", type=int, default=1000, help="bytes of payload")

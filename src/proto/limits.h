@@ -142,6 +142,13 @@ inline constexpr Duration kMeteredChallengeSlow = 15s;
 /// A path that cannot carry this UDP payload carries no data: 1280, the least MTU of IPv6 and so of
 /// the TUN device, and what DATA adds.
 inline constexpr std::size_t kDataPayloadBytesMin = 1280 + kDataOverheadBytes;
+/// Packet size (RFC 8899 5.1): the size that validation shows; losses that make a size too large;
+/// least wait for an answer; when a larger size is tried again, and one that carries data at all.
+inline constexpr std::size_t kPmtuBaseBytes = kValidationBytes;
+inline constexpr unsigned kPmtuProbesMax = 3;
+inline constexpr Duration kPmtuProbeTimerMin = 1s;
+inline constexpr Duration kPmtuRaiseInterval = 600s;
+inline constexpr Duration kPmtuErrorInterval = 60s;
 /// A learned address that was down for so long is forgotten.
 inline constexpr Duration kLearnedPathLife = 24h;
 /// A removed path's id is free after this.

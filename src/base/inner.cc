@@ -141,6 +141,17 @@ std::uint16_t checksum_fold(std::uint64_t sum) noexcept {
   return static_cast<std::uint16_t>(sum);
 }
 
+void adjust_checksum(MutableBytes covered, std::size_t field, const ByteChange& change) noexcept {
+  const unsigned shift = change.at % 2 == 0 ? 8 : 0;
+  // HC' = ~(~HC + ~m + m') (RFC 1624 3), with the other byte of the word as zero in both.
+  std::uint32_t sum = 0xffffU ^ u16_at(covered, field);
+  sum += 0xffffU ^ static_cast<std::uint32_t>(change.from << shift);
+  sum += static_cast<std::uint32_t>(change.to << shift);
+  sum = (sum & 0xffff) + (sum >> 16);
+  sum = (sum & 0xffff) + (sum >> 16);
+  ByteWriter(covered.subspan(field)).u16_be(static_cast<std::uint16_t>(~sum));
+}
+
 std::uint64_t checksum_pseudo(Bytes addresses, std::uint8_t protocol,
                               std::uint32_t l4_bytes) noexcept {
   // Both families' pseudo headers sum up alike: the length's upper half is zero for IPv4.

@@ -75,6 +75,15 @@ std::uint64_t checksum_add(std::uint64_t sum, Bytes bytes) noexcept;
 /// The sum as a 16-bit number, not inverted: what a checksum field holds while it is partial. The
 /// finished checksum is its complement.
 std::uint16_t checksum_fold(std::uint64_t sum) noexcept;
+/// One byte of what a checksum covers: its place from where the sum starts, its old and new value.
+struct ByteChange {
+  std::size_t at = 0;
+  std::uint8_t from = 0;
+  std::uint8_t to = 0;
+};
+/// Keeps the finished checksum in the two bytes from `field` on right after a change of one byte of
+/// `covered`, which it stands in (RFC 1624).
+void adjust_checksum(MutableBytes covered, std::size_t field, const ByteChange& change) noexcept;
 /// Sum of a TCP or UDP pseudo header (RFC 9293 3.1, RFC 8200 8.1). `addresses` is source and
 /// destination as they stand in the IP header (8 or 32 bytes), `l4_bytes` the length of TCP or UDP
 /// header and payload.

@@ -21,6 +21,8 @@ std::string_view kind_name(EventKind kind) {
       return "path_state";
     case EventKind::PathMoved:
       return "path_moved";
+    case EventKind::PathSize:
+      return "path_size";
     case EventKind::PathSelected:
       return "path_selected";
     case EventKind::PathRemoved:
@@ -47,6 +49,8 @@ std::string what_happened(const NamedEvent& named) {
       return std::string(to_string(named.event.to));
     case EventKind::PathMoved:
       return "the peer's address changed";
+    case EventKind::PathSize:
+      return "carries datagrams of " + std::to_string(named.event.payload_bytes) + " bytes";
     case EventKind::PathSelected:
       return "carries the traffic now";
     case EventKind::PathRemoved:
@@ -87,6 +91,7 @@ std::string event_json(const NamedEvent& named) {
     json.member("path", named.path).member("path_id", event.path.value);
   if (event.kind == EventKind::PathState)
     json.member("from", to_string(event.from)).member("to", to_string(event.to));
+  if (event.kind == EventKind::PathSize) json.member("payload_bytes", event.payload_bytes);
   json.member("cause", to_string(event.cause));
   if (event.silence > Duration::zero()) json.member("silence_ms", to_ms(event.silence));
   return json.member("text", event_text(named)).end_object().text();

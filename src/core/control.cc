@@ -70,6 +70,16 @@ void Control::on_send_refused(Time now, SocketId socket, const Endpoint& remote,
       path->on_send_refused(now, cause);
 }
 
+bool Control::on_too_big(Time now, SocketId socket, const Endpoint& remote) noexcept {
+  bool found = false;
+  for (const auto& path : paths_) {
+    if (path->address().socket != socket || path->address().remote != remote) continue;
+    path->on_too_big(now);
+    found = true;
+  }
+  return found;
+}
+
 void Control::on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept {
   for (const auto& path : paths_) {
     if (endpoint_of_[path->id().value] != index || path->origin() == PathOrigin::Learned) continue;
@@ -151,6 +161,10 @@ bool Control::on_frames(Time now, Path& path, FrameReader frames, const Arrival&
       if (const auto control = parse_bfd(bfd->packet, error)) path.on_bfd(now, *control);
     } else if (const auto* feedback = std::get_if<FeedbackFrame>(&*frame)) {
       if (feedback->path == path.id()) path.on_feedback(now, *feedback);
+    } else if (const auto* probe = std::get_if<PmtuProbeFrame>(&*frame)) {
+      path.on_probe(*probe, arrival);
+    } else if (const auto* ack = std::get_if<PmtuAckFrame>(&*frame)) {
+      path.on_probe_ack(now, *ack);
     } else if (const auto* name = std::get_if<PathNameFrame>(&*frame)) {
       path.on_name(*name);
     } else if (std::holds_alternative<CloseFrame>(*frame)) {
@@ -186,7 +200,8 @@ void Control::report_changes(Time now, Path& path, Outbox& out) noexcept {
                 .path = path.id(),
                 .from = change->from,
                 .to = change->to,
-                .silence = change->silence});
+                .silence = change->silence,
+                .payload_bytes = change->payload_bytes});
   }
 }
 
@@ -222,6 +237,14 @@ bool Control::has_hope() const noexcept {
   return std::any_of(paths_.begin(), paths_.end(), [](const auto& p) {
     return p->is_usable() || p->state() == PathState::Validating;
   });
+}
+
+std::size_t Control::payload_bytes_min() const noexcept {
+  std::size_t least = kUdpPayloadBytesMax;
+  for (const auto& path : paths_)
+    if (path->is_usable() && path->mtu().carries_data())
+      least = std::min(least, path->payload_bytes_max());
+  return least;
 }
 
 Duration Control::relative_delay(const Path& path) const noexcept {

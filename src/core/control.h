@@ -38,6 +38,8 @@ class Control {
   void on_keys_lost(Time now, Cause cause) noexcept;
   void on_peer_restarted(Time now) noexcept;
   void on_send_refused(Time now, SocketId socket, const Endpoint& remote, Cause cause) noexcept;
+  /// A datagram to this address was refused for its size; false: there is no such path.
+  bool on_too_big(Time now, SocketId socket, const Endpoint& remote) noexcept;
   void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept;
 
   /// The path that an authentic packet belongs to; a new one is learned when the packet may open
@@ -58,6 +60,8 @@ class Control {
   bool has_usable() const noexcept;
   /// A path is usable or is being validated: no need to shake hands again yet.
   bool has_hope() const noexcept;
+  /// Largest UDP payload that every usable path carries.
+  std::size_t payload_bytes_min() const noexcept;
   /// One-way delay from the peer, over that of its fastest usable path; 0 without one.
   Duration relative_delay(const Path& path) const noexcept;
   /// Where handshake messages may go, best first: usable paths by rank and delay, then the

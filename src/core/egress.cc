@@ -24,7 +24,8 @@ std::uint64_t Egress::send(Time now, const SuperPacket& super, Path& path,
     drops_.add(DropReason::TooBig, count);
     return 0;
   }
-  if (open_.to != path.address()) flush(out);
+  const std::uint8_t tos = outer_class(super.inner().traffic_class, ecn_);
+  if (open_.to != path.address() || open_.tos != tos) flush(out);
   std::uint32_t sent = 0;
   std::uint64_t bytes = 0;
   for (; sent < count; ++sent) {
@@ -33,6 +34,7 @@ std::uint64_t Egress::send(Time now, const SuperPacket& super, Path& path,
       drops_.add(DropReason::NoBuffer, count - sent);
       break;
     }
+    open_.tos = tos;
     const std::size_t sealed = append(now, super, sent, path);
     if (sealed == 0) {
       drops_.add(DropReason::Expired, count - sent);
@@ -58,7 +60,7 @@ bool Egress::begin_train(const Path& path, std::size_t bytes, Outbox& out) noexc
   Packet buffer = pool_.acquire(kTrainBytesMax);
   if (!buffer.valid()) buffer = pool_.acquire(bytes);  // room for one is better than none
   if (!buffer.valid()) return false;
-  open_ = {path.address(), {std::move(buffer), static_cast<std::uint32_t>(bytes)}, 0};
+  open_ = {path.address(), 0, {std::move(buffer), static_cast<std::uint32_t>(bytes)}, 0};
   return true;
 }
 
@@ -67,7 +69,7 @@ void Egress::flush(Outbox& out) noexcept {
   OpenTrain train = std::exchange(open_, OpenTrain{});
   if (train.count == 0) return;
   if (!out.transmit(
-          {train.to.socket, train.to.remote, train.to.local, 0, std::move(train.segments)}))
+          {train.to.socket, train.to.remote, train.to.local, train.tos, std::move(train.segments)}))
     drops_.add(DropReason::QueueFull, train.count);
 }
 
@@ -110,13 +112,14 @@ void Egress::send_control(Time now, const ControlPlan& plan, Path& path, Outbox&
   flush(out);
   auto number = keyring_.take_number(now, path.id());
   if (!number) return;
-  Segments datagram{pool_.acquire(kControlPacketBytes), 0};
+  const std::size_t packet_bytes = std::max(kControlPacketBytes, plan.padded_bytes);
+  Segments datagram{pool_.acquire(packet_bytes), 0};
   if (!datagram.buffer.valid()) return drops_.add(DropReason::NoBuffer);
-  datagram.buffer.resize(kControlPacketBytes);
+  datagram.buffer.resize(packet_bytes);
   const MutableBytes place = datagram.buffer.bytes();
   ByteWriter header(place);
   write_header(header, {MessageType::Ctrl, Cid{number->cid()}, number->number()});
-  const std::size_t room = kControlPacketBytes - kClearHeaderBytes - kTagBytes;
+  const std::size_t room = packet_bytes - kClearHeaderBytes - kTagBytes;
   FrameWriter writer(place.subspan(kClearHeaderBytes, room), wire_stamp(now));
   for (const Frame& frame : plan.frames) (void)writer.push(frame);  // eight of 26 bytes fit
   const std::size_t around = kClearHeaderBytes + kTagBytes;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "base/ecn.h"
 #include "base/packet.h"
 #include "base/time.h"
 #include "core/drop_reason.h"
@@ -31,6 +32,8 @@ class Egress {
   /// Returns the inner bytes.
   std::uint64_t send(Time now, const SuperPacket& super, Path& path, std::size_t payload_bytes_max,
                      Outbox& out) noexcept;
+  /// Whether the peer understands ECN in the outer header.
+  void set_ecn(EcnMode mode) noexcept { ecn_ = mode; }
   /// Sends one CTRL, behind what waits.
   void send_control(Time now, const ControlPlan& plan, Path& path, Outbox& out) noexcept;
   /// Sends what waits; to be called at the end of each batch.
@@ -40,6 +43,7 @@ class Egress {
   /// The train that further datagrams of the same size and one shorter are appended to.
   struct OpenTrain {
     PathAddress to;
+    std::uint8_t tos = 0;
     Segments segments;  // without a buffer: none is open
     std::uint32_t count = 0;
   };
@@ -55,6 +59,7 @@ class Egress {
   Keyring& keyring_;
   PacketPool& pool_;
   DropCounters& drops_;
+  EcnMode ecn_ = EcnMode::Compatibility;
   OpenTrain open_;
 };
 

@@ -22,6 +22,7 @@ enum class EventKind : std::uint8_t {
   PathAdded,     // configured or learned
   PathState,     // `from` -> `to`
   PathMoved,     // the peer's address on this path changed and was validated
+  PathSize,      // the largest datagram that it carries is known now, or has changed
   PathSelected,  // all flows of the peer use this path from now on
   PathRemoved
 };
@@ -44,7 +45,8 @@ enum class Cause : std::uint8_t {
   Failover,       // the path in use became unusable
   Revert,         // the preferred path is usable again
   KeysExpired,    // no handshake for 180 s
-  DuplicatePath   // another path has the same pair of addresses
+  DuplicatePath,  // another path has the same pair of addresses
+  TooSmall        // the path does not carry the smallest datagram that data needs
 };
 
 /// "no sign of life", as in `wanbond events`.
@@ -59,7 +61,8 @@ struct Event {
   PathId path;
   wanbond::PathState from{};
   wanbond::PathState to{};
-  Duration silence{};  // time since the last sign of life on the path
+  Duration silence{};               // time since the last sign of life on the path
+  std::uint16_t payload_bytes = 0;  // PathSize: of UDP
 };
 
 }  // namespace wanbond

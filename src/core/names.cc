@@ -32,6 +32,8 @@ std::string_view to_string(DropReason reason) noexcept {
       return "inner_malformed";
     case DropReason::SourceNotAllowed:
       return "source_not_allowed";
+    case DropReason::MarkedCe:
+      return "marked_ce";
     case DropReason::NoRoute:
       return "no_route";
     case DropReason::NoPath:
@@ -100,6 +102,8 @@ std::string_view to_string(Cause cause) noexcept {
       return "the preferred path is back";
     case Cause::KeysExpired:
       return "the keys expired";
+    case Cause::TooSmall:
+      return "too small for data";
     case Cause::DuplicatePath:
       return "another path has the same addresses";
   }

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <vector>
 
+#include "base/ecn.h"
+#include "base/mss.h"
 #include "core/admission.h"
 #include "core/answer_cache.h"
 #include "core/routes.h"
@@ -20,6 +22,12 @@ constexpr Duration kLateMin = 5ms;
 // Peers in one batch; there are as many places as the I/O gives completions.
 constexpr std::size_t kTouchedMax = 64;
 
+/// What the virtio header in front of a packet says of its checksum.
+TcpSum sum_of(Bytes read) noexcept {
+  return (VirtioHeader::parse(read)->flags & kVirtioNeedsChecksum) != 0 ? TcpSum::Partial
+                                                                        : TcpSum::Full;
+}
+
 }  // namespace
 
 struct Node::State {
@@ -35,6 +43,8 @@ struct Node::State {
   Time next_due() const noexcept;
   void on_datagram(Time now, const PathAddress& from, MutableBytes datagram, Outbox& out) noexcept;
   void on_sealed(Time now, const PathAddress& from, MutableBytes datagram, Outbox& out) noexcept;
+  /// Lowers the MSS that the SYN behind the virtio header offers to what the peer's paths carry.
+  void clamp(PeerId peer, MutableBytes room, const InnerPacket& inner, TcpSum sum) noexcept;
   void deliver(PeerId peer, const InnerArrival& inner, Outbox& out) noexcept;
   void on_handshake(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
   void on_cookie(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
@@ -54,6 +64,8 @@ struct Node::State {
   CookieJar jar;
   AnswerCache answers;
   Coalescer coalescer;
+  TooBigReplies too_big;
+  std::uint8_t outer_class = 0;  // of the datagrams in this call
   std::vector<std::unique_ptr<Session>> sessions;
   std::vector<std::pair<PublicKey, std::uint16_t>> by_key;
   std::vector<Time> due;                            // next timeout of each session
@@ -79,7 +91,8 @@ Node::State::State(NodeSettings s, PacketPool& p, Random& r)
 Node::Node(NodeSettings settings, PacketPool& pool, Random& random)
     : state_(std::make_unique<State>(std::move(settings), pool, random)) {
   State& s = *state_;
-  const SessionShared shared{s.settings, s.local, s.pool, s.random, s.slots, s.drops, random.u64()};
+  const SessionShared shared{s.settings, s.local, s.pool,    s.random,
+                             s.slots,    s.drops, s.too_big, random.u64()};
   s.remotes.reserve(s.settings.peers.size());  // sessions point into it
   for (std::size_t i = 0; i < s.settings.peers.size(); ++i) {
     const PeerSettings& peer = s.settings.peers[i];
@@ -139,13 +152,22 @@ void Node::on_tun(Time now, Packet packet, Outbox& out) noexcept {
   const auto peer = s.routes.find(super->inner().destination);
   if (!peer) return s.drops.add(DropReason::NoRoute, super->segment_count());
   s.touch(now, peer->value, out);
+  if ((super->inner().tcp_flags & kTcpSyn) != 0)
+    s.clamp(*peer, packet.bytes(), super->inner(), sum_of(packet.bytes()));
   s.sessions[peer->value]->on_super_packet(now, *super, out);
+}
+
+void Node::State::clamp(PeerId peer, MutableBytes room, const InnerPacket& inner,
+                        TcpSum sum) noexcept {
+  (void)clamp_mss(room.subspan(kVirtioHeaderBytes), inner, sessions[peer.value]->inner_bytes_max(),
+                  sum);
 }
 
 void Node::on_datagrams(Time now, const Received& received, Outbox& out) noexcept {
   State& s = *state_;
   s.on_input(now);
   const PathAddress from{received.socket, received.remote, received.local};
+  s.outer_class = received.tos;
   MutableBytes rest = received.bytes;
   if (rest.empty()) s.drops.add(DropReason::Malformed);
   while (!rest.empty()) {
@@ -195,10 +217,18 @@ void Node::State::on_sealed(Time now, const PathAddress& from, MutableBytes data
 
 /// Station 8: only a packet whose source belongs to the peer reaches the LAN.
 void Node::State::deliver(PeerId peer, const InnerArrival& inner, Outbox& out) noexcept {
-  const auto packet = parse_inner(inner.room.subspan(kVirtioHeaderBytes));
+  const MutableBytes bytes = inner.room.subspan(kVirtioHeaderBytes);
+  auto packet = parse_inner(bytes);
   if (!packet) return drops.add(DropReason::InnerMalformed);
   if (!routes.allows(peer, packet->source)) return drops.add(DropReason::SourceNotAllowed);
+  if ((outer_class & kEcnMask) != 0) {
+    const auto combined = decapsulated_class(packet->traffic_class, outer_class);
+    if (!combined) return drops.add(DropReason::MarkedCe);
+    if (*combined != packet->traffic_class) set_traffic_class(bytes, *packet, *combined);
+  }
   const bool partial = (inner.flags & kDataPartialSum) != 0;
+  if ((packet->tcp_flags & kTcpSyn) != 0)
+    clamp(peer, inner.room, *packet, partial ? TcpSum::Partial : TcpSum::Full);
   const auto write = [&](std::span<const Bytes> parts) {
     if (!out.write_tun(parts)) drops.add(DropReason::QueueFull, parts.size());
   };
@@ -301,6 +331,8 @@ void Node::on_send_failed(Time now, SocketId socket, const Endpoint& remote, int
   State& s = *state_;
   s.on_input(now);
   s.drops.add(error == EMSGSIZE ? DropReason::TooBig : DropReason::SendFailed);
+  for (std::size_t i = 0; error == EMSGSIZE && i < s.sessions.size(); ++i)
+    if (s.sessions[i]->on_too_big(now, socket, remote)) s.finish(now, i, out);
   if (error == EMSGSIZE || error == ENOBUFS || error == EAGAIN || error == ENOMEM) return;
   const bool is_gone = error == ENETDOWN || error == ENODEV || error == ENXIO;
   const Cause cause = is_gone ? Cause::WanLost : Cause::SendRefused;

@@ -22,9 +22,6 @@ constexpr Duration kFeedbackIdleInterval = 100ms;
 constexpr Duration kCandidateLifeMin = 250ms;
 constexpr Duration kCandidateLifeMax = 3s;
 
-constexpr std::size_t kIpv4UdpBytes = 28;
-constexpr std::size_t kIpv6UdpBytes = 48;
-
 BfdIntervals slow_intervals(const WanSettings& wan) noexcept {
   return wan.metered ? kBfdMetered : kBfdIdle;
 }
@@ -59,6 +56,7 @@ void Path::stop(Time now, Cause cause) noexcept {
 
 void Path::on_address_proven(Time now) noexcept {
   answered_ = true;
+  pmtu_.start(now, size_limits());
   if (state_ == PathState::Candidate || state_ == PathState::Down)
     change_state(now, PathState::Validating, Cause::Answered);
   if (state_ != PathState::Validating) return;
@@ -107,6 +105,7 @@ void Path::move_to(Time now, const PathAddress& address) noexcept {
   address_ = address;
   candidate_.reset();
   rtt_.reset();
+  pmtu_.stop();  // the new way may be narrower
   (void)changes_.push(PathChange{EventKind::PathMoved, Cause::Answered, state_, state_, {}});
   validation_.stop();
   on_address_proven(now);
@@ -128,7 +127,9 @@ void Path::on_control_stamp(Time now, std::uint16_t stamp) noexcept {
 void Path::on_data_sent(Time now, std::uint32_t packets, std::uint64_t bytes) noexcept {
   counters_.tx_packets += packets;
   counters_.tx_bytes += bytes;
-  bfd_.on_sent(now);
+  pmtu_.on_data_sent(now, packets, bytes);
+  // What a narrower path would lose is no sign of life to the peer: heartbeats go beside it.
+  if (!PathMtu::is_large(packets, bytes)) bfd_.on_sent(now);
   mark_active(now);
   if (now - load_since_ >= kLoadWindow) {
     load_ = load_bytes_ >= kHeavyLoadBytes ? PathLoad::Heavy : PathLoad::Light;
@@ -200,6 +201,9 @@ void Path::on_timer(Time now, Duration late) noexcept {
     go_down(now, Cause::NoAnswer);
   }
   if (candidate_ && now - candidate_->since >= kCandidateLifeMax) candidate_.reset();
+  pmtu_.set_rtt(rtt_.srtt());
+  pmtu_.on_timer(now);
+  note_size();
 }
 
 Time Path::next_timeout() const noexcept {
@@ -211,6 +215,7 @@ Time Path::next_timeout() const noexcept {
     next = std::min(
         {next, candidate_->validation.next_timeout(), candidate_->since + kCandidateLifeMax});
   if (active_until_ != Time{}) next = std::min(next, active_until_);
+  next = std::min(next, probe_acks_.frames.empty() ? pmtu_.next_timeout() : Time{});
   if (!responses_.empty() || (confirm_due_ && can_talk())) next = Time{};
   return next;
 }
@@ -237,6 +242,7 @@ void Path::settle(Time now, Cause cause) noexcept {
 
 void Path::go_down(Time now, Cause cause) noexcept {
   answered_ = false;
+  pmtu_.stop();
   validating_until_ = kNever;
   feedback_at_ = kNever;
   validation_.recover(now, wan_.metered ? ProbePace::Metered : ProbePace::Normal);
@@ -264,14 +270,9 @@ std::optional<PathChange> Path::take_change() noexcept {
   return first;
 }
 
-std::size_t Path::payload_bytes_max() const noexcept {
-  const std::size_t headers = address_.remote.address.is_v4() ? kIpv4UdpBytes : kIpv6UdpBytes;
-  return std::min<std::size_t>(wan_.mtu_bytes - headers, kUdpPayloadBytesMax);
-}
-
 PathView Path::view(Time now) const noexcept {
   PathView view{id_, Usability::Never, 0, rtt_.floor() / 2};
-  if (payload_bytes_max() < kDataPayloadBytesMin) return view;
+  if (!pmtu_.carries_data()) return view;
   if (state_ == PathState::Suspect) view.usability = Usability::LastResort;
   if (state_ == PathState::Up)
     view.usability = hold_down_.is_held(now) ? Usability::Held : Usability::Usable;

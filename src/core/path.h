@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "core/event.h"
+#include "core/pmtu.h"
 #include "core/settings.h"
 #include "core/validation.h"
 #include "proto/bfd.h"
@@ -46,11 +47,12 @@ struct Arrival {
 
 /// A change of a path that others must know of.
 struct PathChange {
-  EventKind kind{};  // PathState or PathMoved
+  EventKind kind{};  // PathState, PathMoved or PathSize
   Cause cause{};
   PathState from{};
   PathState to{};
   Duration silence{};
+  std::uint16_t payload_bytes = 0;  // PathSize
 };
 
 /// One CTRL datagram that a path wants sent.
@@ -91,6 +93,10 @@ class Path {
   void on_bfd(Time now, const BfdControl& control) noexcept;
   void on_feedback(Time now, const FeedbackFrame& frame) noexcept;
   void on_name(const PathNameFrame& frame);
+  void on_probe(const PmtuProbeFrame& frame, const Arrival& arrival) noexcept;
+  void on_probe_ack(Time now, const PmtuAckFrame& frame) noexcept;
+  /// The kernel, or a router, says that a datagram to this address was too large.
+  void on_too_big(Time now) noexcept { pmtu_.on_too_big(now); }
   void on_control_stamp(Time now, std::uint16_t stamp) noexcept;
   /// The kernel refused to send to this path's address; `cause` says why (SendRefused, WanLost).
   void on_send_refused(Time now, Cause cause) noexcept;
@@ -116,8 +122,9 @@ class Path {
   bool is_usable() const noexcept {
     return state_ == PathState::Up || state_ == PathState::Suspect;
   }
-  /// Largest UDP payload that its WAN sends.
-  std::size_t payload_bytes_max() const noexcept;
+  /// Largest UDP payload that it is known to carry.
+  std::size_t payload_bytes_max() const noexcept { return pmtu_.payload_bytes(); }
+  const PathMtu& mtu() const noexcept { return pmtu_; }
   /// How Failover should see it: never to be used while it cannot carry the smallest TUN MTU.
   PathView view(Time now) const noexcept;
   const BfdSession& bfd() const noexcept { return bfd_; }
@@ -148,6 +155,11 @@ class Path {
     std::size_t bytes = 0;  // of the challenge: the answer is as long
   };
 
+  struct PendingProbeAcks {
+    PathAddress to;
+    FixedVector<PmtuAckFrame, 8> frames;
+  };
+
   static constexpr unsigned kMeteredRank = 1000;  // behind every priority
 
   bool can_talk() const noexcept;
@@ -166,6 +178,9 @@ class Path {
   void add_routine_frames(Time now, ControlPlan& plan) noexcept;
   std::optional<ControlPlan> plan_response(Time now) noexcept;
   std::optional<ControlPlan> plan_candidate(Time now) noexcept;
+  std::optional<ControlPlan> plan_size(Time now) noexcept;
+  PmtuLimits size_limits() const noexcept;
+  void note_size() noexcept;
 
   PathId id_;
   PathOrigin origin_;
@@ -196,6 +211,9 @@ class Path {
   unsigned peer_rank_ = 0;
   HoldDown hold_down_;
   RttEstimator rtt_;
+  PathMtu pmtu_;
+  PendingProbeAcks probe_acks_;
+  std::size_t reported_bytes_ = 0;  // size in the last PathSize; 0: none yet
   ReceiveAccount received_;
   SendAccount sent_;
   std::string peer_name_;

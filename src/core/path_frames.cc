@@ -41,6 +41,8 @@ void Path::on_feedback(Time now, const FeedbackFrame& frame) noexcept {
   const std::uint16_t elapsed = static_cast<std::uint16_t>(wire_stamp(now) - frame.stamp_echo);
   if (frame.held < 0xffff && frame.packet_count > 0)
     rtt_.on_sample(now, stamp_difference(elapsed, frame.held), load_);
+  pmtu_.on_report(now, {frame.largest_packet_number, frame.packet_count, frame.byte_count});
+  note_size();
   sent_.on_report(now, {frame.largest_packet_number, frame.packet_count, frame.byte_count});
 }
 
@@ -122,6 +124,7 @@ std::optional<ControlPlan> Path::poll_transmit(Time now) noexcept {
   if (state_ == PathState::Candidate && responses_.empty()) return {};
   if (auto plan = plan_response(now)) return plan;
   if (auto plan = plan_candidate(now)) return plan;
+  if (auto plan = plan_size(now)) return plan;
   if (address_.remote.port == 0) return {};
   ControlPlan plan{.to = address_};
   add_routine_frames(now, plan);

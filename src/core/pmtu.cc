@@ -52,11 +52,6 @@ void PathMtu::stop() noexcept {
   deadline_ = again_at_ = kNever;
 }
 
-void PathMtu::on_moved(Time now, const PmtuLimits& limits) noexcept {
-  stop();
-  start(now, limits);
-}
-
 void PathMtu::on_report(Time now, const Report& report) noexcept {
   if (last_report_ && report.packets >= last_report_->packets &&
       report.largest <= last_report_->largest)

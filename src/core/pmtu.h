@@ -43,8 +43,6 @@ class PathMtu {
   void start(Time now, const PmtuLimits& limits) noexcept;
   /// The address does not answer any more; the size stays known.
   void stop() noexcept;
-  /// The packets may take another way now: what is known is tried again.
-  void on_moved(Time now, const PmtuLimits& limits) noexcept;
   /// Smoothed round-trip time; for the probe timer.
   void set_rtt(Duration srtt) noexcept { rtt_ = srtt; }
 

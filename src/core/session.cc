@@ -14,6 +14,10 @@ constexpr Duration kPauseAfterClose = 1s;
 constexpr Duration kDoubtAfter = 200ms;
 constexpr std::size_t kIpv4UdpBytes = 28;  // of IPv4 and UDP headers
 
+EcnMode ecn_of(std::uint16_t features) noexcept {
+  return (features & kFeatureEcn) != 0 ? EcnMode::Normal : EcnMode::Compatibility;
+}
+
 KeyLimits limits_of(const NodeSettings& settings) noexcept {
   KeyLimits limits;
   limits.rekey_after = std::min(limits.rekey_after, settings.rekey_after);
@@ -23,7 +27,9 @@ KeyLimits limits_of(const NodeSettings& settings) noexcept {
 }
 
 InitFacts facts_of(const PeerSettings& peer, const SessionShared& shared) noexcept {
-  InitFacts facts{.cipher_offer = cipher_offer(peer.cipher), .boot_id = shared.boot_id};
+  InitFacts facts{.cipher_offer = cipher_offer(peer.cipher),
+                  .features = kFeatureEcn,
+                  .boot_id = shared.boot_id};
   if (peer.endpoints.empty()) facts.features |= kFeaturePassive;
   std::uint16_t mtu = 0;
   for (const WanSettings& wan : shared.settings.wans) mtu = std::max(mtu, wan.mtu_bytes);
@@ -52,7 +58,10 @@ Session::Session(Time now, PeerId peer, const RemoteIdentity& remote, const Sess
 void Session::on_super_packet(Time now, const SuperPacket& super, Outbox& out) noexcept {
   Path* path = control_.selected();
   if (path == nullptr) return shared_.drops.add(DropReason::NoPath, super.segment_count());
-  const std::uint64_t bytes = egress_.send(now, super, *path, payload_bytes_max(*path), out);
+  const std::size_t payload_max = payload_bytes_max(*path);
+  if (super.segment_bytes_max() + kDataOverheadBytes > payload_max)
+    return on_oversized(now, super, *path, out);
+  const std::uint64_t bytes = egress_.send(now, super, *path, payload_max, out);
   if (bytes == 0) return;
   unanswered_since_ = std::min(unanswered_since_, now);
   tx_packets_ += super.segment_count();
@@ -120,13 +129,15 @@ Session::InitVerdict Session::on_init(Time now, ReceivedInit& init, const PathAd
   const auto cid_base = shared_.slots.allocate({peer_, 0}, shared_.random);
   if (!cid_base) return drop(DropReason::QueueFull);
   const InitFacts own = facts_of(configured_, shared_);
-  const auto answered = init.respond(remote_,
-                                     {.cipher = *cipher,
-                                      .cid_base = *cid_base,
-                                      .highest_path = kPathCountMax - 1,
-                                      .payload_bytes_max = own.payload_bytes_max,
-                                      .boot_id = own.boot_id},
-                                     shared_.random);
+  const auto answered =
+      init.respond(remote_,
+                   {.cipher = *cipher,
+                    .features = static_cast<std::uint16_t>(payload->features & kFeatureEcn),
+                    .cid_base = *cid_base,
+                    .highest_path = kPathCountMax - 1,
+                    .payload_bytes_max = own.payload_bytes_max,
+                    .boot_id = own.boot_id},
+                   shared_.random);
   if (!answered) {
     shared_.slots.release(*cid_base);
     return drop(DropReason::UnknownPeer);
@@ -137,7 +148,8 @@ Session::InitVerdict Session::on_init(Time now, ReceivedInit& init, const PathAd
       keyring_.install_responder(now, answered->keys, {*cid_base, payload->cid_base});
   release_slots();
   shared_.slots.assign(*cid_base, {peer_, epoch.value});
-  facts_[epoch.value] = {payload->boot_id, payload->payload_bytes_max, from};
+  facts_[epoch.value] = {payload->boot_id, payload->payload_bytes_max, from,
+                         ecn_of(payload->features)};
   answer = answered->message;
   return InitVerdict::Answered;
 }
@@ -148,7 +160,8 @@ void Session::on_response(Time now, Bytes message, const PathAddress& from, Outb
   const EpochId epoch = keyring_.install_initiator(now, completed->keys, completed->cids);
   release_slots();
   shared_.slots.assign(completed->cids.local, {peer_, epoch.value});
-  facts_[epoch.value] = {completed->payload.boot_id, completed->payload.payload_bytes_max, from};
+  facts_[epoch.value] = {completed->payload.boot_id, completed->payload.payload_bytes_max, from,
+                         ecn_of(completed->payload.features)};
   adopt(now, epoch, from, out);
 }
 
@@ -167,6 +180,7 @@ void Session::adopt(Time now, EpochId epoch, const PathAddress& proven, Outbox& 
   if (current_.boot_id != 0 && current_.boot_id != facts.boot_id) control_.on_peer_restarted(now);
   current_ = facts;
   current_epoch_ = epoch;
+  egress_.set_ecn(facts.ecn);
   has_keys_ = true;
   control_.on_keys(now, same_place ? std::optional(proven) : std::nullopt);
   out.report({.at = now, .kind = EventKind::KeysChanged, .peer = peer_});
@@ -186,6 +200,10 @@ void Session::release_slots() noexcept {
 void Session::on_send_refused(Time now, SocketId socket, const Endpoint& remote,
                               Cause cause) noexcept {
   control_.on_send_refused(now, socket, remote, cause);
+}
+
+bool Session::on_too_big(Time now, SocketId socket, const Endpoint& remote) noexcept {
+  return control_.on_too_big(now, socket, remote);
 }
 
 void Session::on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept {
@@ -266,28 +284,29 @@ PeerStatus Session::status(Time now) const {
 PathStatus Session::path_status(const Path& path) const {
   const PathAddress& address = path.address();
   const Path::Counters& counters = path.counters();
-  PathStatus status{.name = control_.path_name(path),
-                    .id = path.id(),
-                    .wan = address.socket,
-                    .local = address.local,
-                    .remote = address.remote,
-                    .state = path.state(),
-                    .bfd_state = path.bfd().state(),
-                    .selected = control_.selected() == &path,
-                    .learned = path.origin() == PathOrigin::Learned,
-                    .rtt = path.rtt().srtt(),
-                    .rtt_min = path.rtt().floor(),
-                    .jitter = path.received().jitter(),
-                    .delay_relative = control_.relative_delay(path),
-                    .loss_ppm = path.sent().loss_ppm(),
-                    .rate = path.sent().rate(),
-                    .mtu_bytes = shared_.settings.wans[address.socket.value].mtu_bytes,
-                    .tx_packets = counters.tx_packets,
-                    .tx_bytes = counters.tx_bytes,
-                    .rx_packets = counters.rx_packets,
-                    .rx_bytes = counters.rx_bytes,
-                    .downs = counters.downs,
-                    .last_down_cause = counters.last_down_cause};
+  PathStatus status{
+      .name = control_.path_name(path),
+      .id = path.id(),
+      .wan = address.socket,
+      .local = address.local,
+      .remote = address.remote,
+      .state = path.state(),
+      .bfd_state = path.bfd().state(),
+      .selected = control_.selected() == &path,
+      .learned = path.origin() == PathOrigin::Learned,
+      .rtt = path.rtt().srtt(),
+      .rtt_min = path.rtt().floor(),
+      .jitter = path.received().jitter(),
+      .delay_relative = control_.relative_delay(path),
+      .loss_ppm = path.sent().loss_ppm(),
+      .rate = path.sent().rate(),
+      .mtu_bytes = static_cast<std::uint16_t>(path.payload_bytes_max() + path.mtu().header_bytes()),
+      .tx_packets = counters.tx_packets,
+      .tx_bytes = counters.tx_bytes,
+      .rx_packets = counters.rx_packets,
+      .rx_bytes = counters.rx_bytes,
+      .downs = counters.downs,
+      .last_down_cause = counters.last_down_cause};
   if (status.bfd_state == BfdState::Up) status.detection_time = path.bfd().detection_time();
   return status;
 }

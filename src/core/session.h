@@ -12,6 +12,7 @@
 #include "core/ingress.h"
 #include "core/slots.h"
 #include "core/status.h"
+#include "core/too_big.h"
 
 namespace wanbond {
 
@@ -23,6 +24,7 @@ struct SessionShared {
   Random& random;
   SlotTable& slots;
   DropCounters& drops;
+  TooBigReplies& too_big;
   std::uint64_t boot_id = 0;
 };
 
@@ -51,6 +53,8 @@ class Session {
   void on_cookie(Time now, Bytes reply, const PathAddress& from) noexcept;
 
   void on_send_refused(Time now, SocketId socket, const Endpoint& remote, Cause cause) noexcept;
+  /// The kernel refused a datagram to this address for its size; false: to none of ours.
+  bool on_too_big(Time now, SocketId socket, const Endpoint& remote) noexcept;
   void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept;
   void on_timer(Time now, Duration late) noexcept;
   /// Sends what waits and what is due, and reports what changed; to be called after every input,
@@ -60,6 +64,8 @@ class Session {
   /// Says CLOSE on every usable path.
   void close(Time now, Outbox& out) noexcept;
 
+  /// Largest inner packet that every usable path to this peer carries.
+  std::size_t inner_bytes_max() const noexcept;
   bool is_up() const noexcept { return is_up_; }
   PeerStatus status(Time now) const;
 
@@ -69,6 +75,7 @@ class Session {
     std::uint64_t boot_id = 0;
     std::uint16_t payload_bytes_max = 0;
     PathAddress from;
+    EcnMode ecn = EcnMode::Compatibility;
   };
   static constexpr std::size_t kEpochs = Keyring::kEpochCount;
 
@@ -79,6 +86,10 @@ class Session {
   /// When data that nothing has answered makes us ask whether the peer still has our keys.
   Time doubt_at() const noexcept;
   void release_slots() noexcept;
+  /// A packet that is larger than `room` bytes, what `path` carries: in fragments, or back.
+  void on_oversized(Time now, const SuperPacket& super, Path& path, Outbox& out) noexcept;
+  std::uint64_t send_fragments(Time now, const SuperPacket& super, Path& path,
+                               Outbox& out) noexcept;
   std::size_t payload_bytes_max(const Path& path) const noexcept;
   PathStatus path_status(const Path& path) const;
 

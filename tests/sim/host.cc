@@ -237,8 +237,9 @@ void Host::note_datagram(const Datagram& datagram) const {
 }
 
 void Host::note_event(const Event& event) const {
-  static constexpr std::array kKinds{"PeerUp",    "PeerDown",  "KeysChanged",  "PathAdded",
-                                     "PathState", "PathMoved", "PathSelected", "PathRemoved"};
+  static constexpr std::array kKinds{"PeerUp",    "PeerDown",     "KeysChanged",
+                                     "PathAdded", "PathState",    "PathMoved",
+                                     "PathSize",  "PathSelected", "PathRemoved"};
   std::string line = name() + " reports " + kKinds[static_cast<std::size_t>(event.kind)] +
                      " peer " + std::to_string(event.peer.value) + " path " +
                      std::to_string(event.path.value);

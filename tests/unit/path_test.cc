@@ -52,7 +52,7 @@ struct Pair {
   void send(Path& path, bool to_near) {
     while (auto plan = path.poll_transmit(now)) {
       path.on_control_sent(plan->padded_bytes);
-      if (cut) continue;
+      if (cut || plan->padded_bytes > carries_bytes) continue;
       if (plan->to.remote != (to_near ? near_seen_as : kFar)) continue;
       wire.push_back({now, now + delay, to_near, std::move(*plan)});
     }
@@ -66,7 +66,11 @@ struct Pair {
     for (Message& message : due) {
       Path& path = message.to_near ? near : far;
       const Arrival arrival{
-          {SocketId{0}, message.to_near ? kFar : near_seen_as, {}}, number++, 1200, 0, true};
+          {SocketId{0}, message.to_near ? kFar : near_seen_as, {}},
+          number++,
+          static_cast<std::uint32_t>(std::max<std::size_t>(1200, message.plan.padded_bytes)),
+          0,
+          true};
       path.on_arrival(now, arrival);
       path.on_control_stamp(now, wire_stamp(message.sent));
       for (const Frame& frame : message.plan.frames) act(path, frame, arrival);
@@ -77,6 +81,8 @@ struct Pair {
     if (const auto* f = std::get_if<PathChallengeFrame>(&frame))
       path.on_challenge(now, *f, arrival);
     if (const auto* f = std::get_if<PathResponseFrame>(&frame)) path.on_response(now, *f, arrival);
+    if (const auto* f = std::get_if<PmtuProbeFrame>(&frame)) path.on_probe(*f, arrival);
+    if (const auto* f = std::get_if<PmtuAckFrame>(&frame)) path.on_probe_ack(now, *f);
     if (const auto* f = std::get_if<FeedbackFrame>(&frame)) path.on_feedback(now, *f);
     if (const auto* f = std::get_if<BfdFrame>(&frame)) {
       BfdError error{};
@@ -86,9 +92,12 @@ struct Pair {
 
   void collect(Path& path, const std::string& who) {
     while (const auto change = path.take_change()) {
-      log.push_back(who + (change->kind == EventKind::PathMoved
-                               ? "moved"
-                               : std::string(to_string(change->to))));
+      if (change->kind == EventKind::PathSize)
+        log.push_back(who + std::to_string(change->payload_bytes));
+      else if (change->kind == EventKind::PathMoved)
+        log.push_back(who + "moved");
+      else
+        log.push_back(who + std::string(to_string(change->to)));
       times.push_back(now);
     }
   }
@@ -106,6 +115,7 @@ struct Pair {
   Time now{1s};
   Duration delay = 10ms;
   bool cut = false;
+  std::size_t carries_bytes = 1472;
   Endpoint near_seen_as = kNear;
   WanSettings wan{.name = "fiber"};
   Path near{now, {PathId{0}, {SocketId{0}, kFar, {}}, PathOrigin::Configured}, wan, random};

@@ -86,7 +86,7 @@ class Session {
   /// When data that nothing has answered makes us ask whether the peer still has our keys.
   Time doubt_at() const noexcept;
   void release_slots() noexcept;
-  /// A packet that is larger than `room` bytes, what `path` carries: in fragments, or back.
+  /// A packet that is larger than what `path` carries: sent in fragments, or answered.
   void on_oversized(Time now, const SuperPacket& super, Path& path, Outbox& out) noexcept;
   std::uint64_t send_fragments(Time now, const SuperPacket& super, Path& path,
                                Outbox& out) noexcept;

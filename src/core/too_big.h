@@ -31,7 +31,9 @@ class TooBigReplies {
   using Slot = std::array<std::byte, kVirtioHeaderBytes + kTooBigBytesMax>;
 
   TokenBucket limit_{kPerSecond, kBurst};
-  std::unique_ptr<std::array<Slot, kSlots>> slots_{new std::array<Slot, kSlots>};  // untouched yet
+  /// Its pages are touched on first use.
+  std::unique_ptr<std::array<Slot, kSlots>> slots_ =
+      std::make_unique_for_overwrite<std::array<Slot, kSlots>>();
   std::size_t next_ = 0;
 };
 

@@ -164,4 +164,14 @@ std::optional<ParsedPacket> parse_packet(Bytes packet) {
   return parsed;
 }
 
+std::optional<TooBig> parse_too_big(Bytes packet) {
+  const auto inner = parse_inner(packet);
+  if (!inner) return {};
+  const std::size_t at = inner->l4_offset;
+  const bool v4 = inner->version == 4;
+  if (inner->protocol != (v4 ? kProtocolIcmp : kProtocolIcmpV6)) return {};
+  const Bytes ports = packet.subspan(at + 8 + (v4 ? kIpv4HeaderBytes : kIpv6HeaderBytes));
+  return TooBig{ByteReader(packet.subspan(at + 6)).u16_be(), ByteReader(ports).u16_be()};
+}
+
 }  // namespace wanbond::sim

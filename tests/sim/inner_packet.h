@@ -52,4 +52,12 @@ struct ParsedPacket {
 /// None unless it is whole, UDP or TCP, and its checksums are right.
 std::optional<ParsedPacket> parse_packet(Bytes packet);
 
+/// What an ICMP "fragmentation needed" or ICMPv6 "packet too big" says.
+struct TooBig {
+  std::size_t mtu_bytes = 0;
+  std::uint16_t source_port = 0;  // of the packet that it speaks of
+};
+/// None if it is none.
+std::optional<TooBig> parse_too_big(Bytes packet);
+
 }  // namespace wanbond::sim

@@ -16,6 +16,8 @@ class Lan {
   using Send = std::function<void(ByteString&&)>;
   using Receive = std::function<void(const ParsedPacket&)>;
 
+  using Told = std::function<void(std::size_t mtu_bytes)>;
+
   /// Where the default route goes.
   void connect(Send send) { send_ = std::move(send); }
   void send(ByteString&& packet) {
@@ -24,9 +26,16 @@ class Lan {
   void listen(std::uint8_t protocol, std::uint16_t port, Receive receive) {
     listeners_[{protocol, port}] = std::move(receive);
   }
+  /// Packets from this port are larger than the way carries.
+  void listen_too_big(std::uint16_t port, Told told) { told_[port] = std::move(told); }
   /// A packet from the gateway. False if it does not parse or its checksums are wrong; one that
   /// nobody listens for is fine.
   bool deliver(Bytes packet) const {
+    if (const auto too_big = parse_too_big(packet)) {
+      const auto told = told_.find(too_big->source_port);
+      if (told != told_.end()) told->second(too_big->mtu_bytes);
+      return true;
+    }
     const auto parsed = parse_packet(packet);
     if (!parsed) return false;
     const auto found = listeners_.find({parsed->inner.protocol, parsed->to.port});
@@ -37,6 +46,7 @@ class Lan {
  private:
   Send send_;
   std::map<std::pair<std::uint8_t, std::uint16_t>, Receive> listeners_;
+  std::map<std::uint16_t, Told> told_;
 };
 
 }  // namespace wanbond::sim

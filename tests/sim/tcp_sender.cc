@@ -19,6 +19,8 @@ TcpSender::TcpSender(World& world, Lan& lan, const Settings& settings)
     : world_(world), lan_(lan), settings_(settings), cubic_(settings.mss_bytes) {
   lan.listen(kProtocolTcp, settings.who.from.port,
              [this](const ParsedPacket& packet) { receive(packet); });
+  lan.listen_too_big(settings.who.from.port,
+                     [this](std::size_t mtu_bytes) { on_too_big(mtu_bytes); });
 }
 
 void TcpSender::start() {
@@ -37,6 +39,28 @@ void TcpSender::receive(const ParsedPacket& packet) {
   deadline_ = kNever;
   if (packet.tcp.mss_bytes != 0)
     settings_.mss_bytes = std::min(settings_.mss_bytes, packet.tcp.mss_bytes);
+  send_what_fits();
+}
+
+// As Linux: what is larger than the new size was lost and goes out again in smaller segments.
+void TcpSender::on_too_big(std::size_t mtu_bytes) {
+  const std::size_t headers = settings_.who.from.address.is_v4() ? 40 : 60;
+  const auto mss = static_cast<std::uint16_t>(mtu_bytes - headers);
+  if (is_done() || mss >= settings_.mss_bytes) return;
+  settings_.mss_bytes = mss;
+  ++report_.too_big;
+  std::deque<Segment> cut;
+  for (const Segment& segment : segments_) {
+    if (segment.bytes > mss && segment.in_flight()) in_flight_ -= segment.bytes;
+    for (std::uint32_t at = 0; at < segment.bytes; at += mss) {
+      cut.push_back(segment);
+      if (segment.bytes <= mss) break;
+      cut.back().start += at;
+      cut.back().bytes = std::min<std::uint32_t>(mss, segment.bytes - at);
+      cut.back().lost = !segment.sacked;
+    }
+  }
+  segments_ = std::move(cut);
   send_what_fits();
 }
 

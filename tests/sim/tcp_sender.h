@@ -26,6 +26,7 @@ class TcpSender {
     std::uint64_t retransmits = 0;
     std::uint64_t recoveries = 0;
     std::uint64_t timeouts = 0;
+    std::uint64_t too_big = 0;  // times that its segments had to become smaller
     Duration srtt{};
     Time finished = kNever;
   };
@@ -49,6 +50,7 @@ class TcpSender {
     bool in_flight() const noexcept { return !sacked && !lost; }
   };
   void receive(const ParsedPacket& packet);
+  void on_too_big(std::size_t mtu_bytes);
   void on_acknowledgement(const ParsedPacket& packet);
   std::uint64_t take_acknowledged(std::uint64_t offset);
   void take_sack(const SackBlock& block);

@@ -92,7 +92,7 @@ void Path::track_address(Time now, const Arrival& arrival) noexcept {
   }
   if (refused_ == arrival.from && now < refused_until_) return;
   if (candidate_ && now - candidate_->since < kCandidateLifeMin) return;
-  candidate_.emplace();
+  candidate_ = Candidate{};
   candidate_->address = arrival.from;
   candidate_->bytes_in = arrival.bytes;
   candidate_->since = now;

@@ -74,7 +74,7 @@ void PathMtu::on_too_big(Time now) noexcept {
 
 void PathMtu::begin_check(Time now) noexcept {
   if (phase_ == Phase::Disabled || check_ || size_ <= kPmtuBaseBytes || now < check_again_) return;
-  check_.emplace();
+  check_ = Check{};
   check_allowed_ = now + kWeakCheckGap;
   send_check(now);
 }
@@ -155,7 +155,7 @@ void PathMtu::search_on(Time now) noexcept {
     return complete(now, Phase::Complete);
   phase_ = Phase::Searching;
   again_at_ = kNever;
-  search_.emplace();
+  search_ = Search{};
   const auto middle = static_cast<std::uint16_t>(size_ + (too_large_ - size_) / 2);
   (void)search_->sizes.push(middle);
   (void)queue_.push(middle);

@@ -30,29 +30,45 @@ PacketPool::PacketPool(std::size_t budget_bytes) {
 
 PacketPool::~PacketPool() { check(used_count() == 0); }
 
-Packet PacketPool::acquire(std::size_t capacity_bytes) noexcept {
+std::size_t PacketPool::smallest_class(std::size_t capacity_bytes) noexcept {
   check(capacity_bytes <= kPacketBytesMax);
+  std::size_t i = 0;
+  while (kClassBytes[i] < capacity_bytes) ++i;
+  return i;
+}
+
+Packet PacketPool::take_from(std::size_t size_class) noexcept {
   Packet packet;
-  for (std::size_t i = 0; i < classes_.size(); ++i) {
-    SizeClass& c = classes_[i];
-    if (kClassBytes[i] < capacity_bytes || c.free.empty()) continue;
-    packet.index_ = c.free.back();
-    c.free.pop_back();
-    const auto start = reinterpret_cast<std::uintptr_t>(c.memory.get());
-    packet.pool_ = this;
-    packet.base_ = c.memory.get() + (round_up(start) - start) + packet.index_ * c.buffer_bytes;
-    packet.offset_ = kHeadroomBytes;
-    packet.room_ = static_cast<std::uint32_t>(c.buffer_bytes);
-    packet.size_class_ = static_cast<std::uint32_t>(i);
-    break;
-  }
+  SizeClass& c = classes_[size_class];
+  if (c.free.empty()) return packet;
+  packet.index_ = c.free.back();
+  c.free.pop_back();
+  const auto start = reinterpret_cast<std::uintptr_t>(c.memory.get());
+  packet.pool_ = this;
+  packet.base_ = c.memory.get() + (round_up(start) - start) + packet.index_ * c.buffer_bytes;
+  packet.offset_ = kHeadroomBytes;
+  packet.room_ = static_cast<std::uint32_t>(c.buffer_bytes);
+  packet.size_class_ = static_cast<std::uint32_t>(size_class);
   return packet;
 }
 
+Packet PacketPool::acquire(std::size_t capacity_bytes) noexcept {
+  Packet packet;
+  for (std::size_t i = smallest_class(capacity_bytes); i < classes_.size() && !packet.valid(); ++i)
+    packet = take_from(i);
+  return packet;
+}
+
+Packet PacketPool::acquire_spare(std::size_t capacity_bytes) noexcept {
+  return is_scarce(capacity_bytes) ? Packet() : take_from(smallest_class(capacity_bytes));
+}
+
+bool PacketPool::is_scarce(std::size_t capacity_bytes) const noexcept {
+  return classes_[smallest_class(capacity_bytes)].is_scarce();
+}
+
 std::size_t PacketPool::count(std::size_t capacity_bytes) const noexcept {
-  std::size_t i = 0;
-  while (i + 1 < classes_.size() && kClassBytes[i] < capacity_bytes) ++i;
-  return classes_[i].count;
+  return classes_[smallest_class(capacity_bytes)].count;
 }
 
 std::size_t PacketPool::used_count() const noexcept {
@@ -70,6 +86,8 @@ void PacketPool::release(std::uint32_t size_class, std::uint32_t index) noexcept
 Packet::~Packet() {
   if (pool_ != nullptr) pool_->release(size_class_, index_);
 }
+
+bool Packet::is_scarce() const noexcept { return pool_->classes_[size_class_].is_scarce(); }
 
 void Packet::resize(std::size_t size) noexcept {
   check(size <= size_ + tailroom());

@@ -44,6 +44,11 @@ class PacketPool {
   Packet acquire(std::size_t capacity_bytes) noexcept;
   /// Buffers of the class that acquire(capacity_bytes) tries first, in use or not.
   std::size_t count(std::size_t capacity_bytes) const noexcept;
+  /// As acquire(), but never from a larger class than the smallest that fits, and none while
+  /// is_scarce(): for content that can be done without.
+  Packet acquire_spare(std::size_t capacity_bytes) noexcept;
+  /// Less than a quarter is left of the smallest class that fits.
+  bool is_scarce(std::size_t capacity_bytes) const noexcept;
   /// Buffers in use, all classes; 0 when every packet came back.
   std::size_t used_count() const noexcept;
 
@@ -54,7 +59,10 @@ class PacketPool {
     std::unique_ptr<std::byte[]> memory;
     std::vector<std::uint32_t> free;  // a stack: the buffer used last is still in the cache
     std::size_t count = 0;
+    bool is_scarce() const noexcept { return free.size() < count / 4; }
   };
+  static std::size_t smallest_class(std::size_t capacity_bytes) noexcept;
+  Packet take_from(std::size_t size_class) noexcept;
   void release(std::uint32_t size_class, std::uint32_t index) noexcept;
   std::array<SizeClass, 3> classes_;
 };
@@ -78,6 +86,9 @@ class Packet {
   /// Bytes that can still be put before / behind the content.
   std::size_t headroom() const noexcept { return offset_; }
   std::size_t tailroom() const noexcept { return room_ - offset_ - size_; }
+
+  /// Less than a quarter is left of the buffers of this one's size. Only of a valid packet.
+  bool is_scarce() const noexcept;
 
   /// Sets the content's length; at most size() + tailroom(). New bytes are not initialised.
   void resize(std::size_t size) noexcept;

@@ -19,6 +19,13 @@ constexpr std::int32_t sequence_distance(std::uint32_t a, std::uint32_t b) noexc
   return serial_distance<24>(a, b);
 }
 
+/// A run of packet numbers, both ends included.
+struct NumberRange {
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+  friend constexpr bool operator==(const NumberRange&, const NumberRange&) = default;
+};
+
 /// 16-bit wire time stamps in units of 32.768 us (protocol 1.5).
 constexpr std::int32_t stamp_distance(std::uint16_t a, std::uint16_t b) noexcept {
   return serial_distance<16>(a, b);

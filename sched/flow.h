@@ -1,0 +1,91 @@
+// FlowTable: the inner flows of one peer, found by a digest of their addresses and ports, and the
+// order numbers of their packets. Station 3 of the way out. The digest is the caller's.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "base/time.h"
+
+namespace wanbond {
+
+/// What a flow is counted as.
+enum class FlowKind : std::uint8_t { Tcp, Udp, Other };
+inline constexpr std::size_t kFlowKindCount = 3;
+
+/// A flow has one order for its data and one for its pure acknowledgements, which need not wait
+/// for data and are not worth waiting for.
+enum class FlowTrack : std::uint8_t { Data, Acks };
+inline constexpr std::size_t kFlowTrackCount = 2;
+
+/// One flow. Its numbers go on when another flow takes its place, so that the receiver, which
+/// knows streams only, never sees one go back.
+class Flow {
+ public:
+  FlowKind kind() const noexcept { return kind_; }
+  /// Which stream of the wire a track is; never 0.
+  std::uint16_t stream(FlowTrack track) const noexcept {
+    return static_cast<std::uint16_t>(1 + slot_ * kFlowTrackCount + index(track));
+  }
+  /// The order number of the next packet; 24 bits count.
+  std::uint32_t next(FlowTrack track) const noexcept { return next_[index(track)]; }
+  /// `count` packets were numbered.
+  void advance(FlowTrack track, std::uint32_t count) noexcept { next_[index(track)] += count; }
+  /// Nothing of this track has been acknowledged since the flow began.
+  bool is_new(FlowTrack track) const noexcept { return is_new_[index(track)]; }
+  /// The flow's last packet is on its way (FIN, RST): its place may be reused soon.
+  void close() noexcept { is_closed_ = true; }
+
+ private:
+  friend class FlowTable;
+  static std::size_t index(FlowTrack track) noexcept { return static_cast<std::size_t>(track); }
+
+  Time used_{};
+  std::array<std::uint32_t, kFlowTrackCount> next_{};
+  std::uint32_t uses_ = 0;
+  std::uint16_t slot_ = 0;
+  FlowKind kind_{};
+  bool is_closed_ = false;
+  std::array<bool, kFlowTrackCount> is_new_{};
+};
+
+/// 1024 sets of eight, in chunks that are made when first needed. A place is reused after 2 s
+/// without a packet if its flow was closed or short, else after 5 min: a flood of new flows finds
+/// no place, but drives no living flow out.
+class FlowTable {
+ public:
+  static constexpr std::size_t kFlowsMax = 8192;
+  /// Streams are numbered 1 to this.
+  static constexpr std::size_t kStreamsMax = kFlowsMax * kFlowTrackCount;
+
+  /// The flow of this digest, opened if need be, and used now. Null: there is no place for it.
+  Flow* use(Time now, std::uint64_t digest, FlowKind kind) noexcept;
+  /// A packet of this stream has arrived.
+  void on_acknowledged(std::uint16_t stream) noexcept;
+  /// The peer has forgotten everything: each stream is new to it.
+  void on_peer_restarted() noexcept;
+
+  using Counts = std::array<std::size_t, kFlowKindCount>;
+  /// Flows that are not closed and were used within the last minute, by kind. Walks the table.
+  Counts count(Time now) const noexcept;
+
+ private:
+  static constexpr std::size_t kWays = 8;
+  static constexpr std::size_t kSetsPerChunk = 8;
+  static constexpr std::size_t kSets = kFlowsMax / kWays;
+  struct Set {
+    std::array<std::uint64_t, kWays> digests{};
+    std::array<Flow, kWays> flows{};
+  };
+  using Chunk = std::array<Set, kSetsPerChunk>;
+
+  Set& set_of(std::uint64_t digest) noexcept;
+  static Flow* open(Time now, Set& set, std::uint64_t digest, FlowKind kind) noexcept;
+  static bool may_replace(Time now, const Flow& flow) noexcept;
+
+  std::array<std::unique_ptr<Chunk>, kSets / kSetsPerChunk> chunks_;
+};
+
+}  // namespace wanbond

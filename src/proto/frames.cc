@@ -40,9 +40,30 @@ std::uint8_t family_of(const IpAddress& address) noexcept {
 
 bool is_name_character(char c) noexcept { return c > 0x20 && c < 0x7f; }
 
-bool blocks_are_whole(Bytes blocks) noexcept {
-  while (!blocks.empty())
-    if (!take_raw(blocks)) return false;
+// Reads the value of a RANGES block; false if it is against its definition.
+bool read_ranges(Bytes value, std::uint32_t largest, AckRanges& ranges) noexcept {
+  ByteReader in(value);
+  std::uint64_t end = std::uint64_t{largest} + 1;  // behind the next run
+  for (bool is_first = true; is_first || in.remaining() > 0; is_first = false) {
+    const std::uint32_t missing = is_first ? 0 : in.u16();
+    const std::uint32_t count = in.u16();
+    if (!in.ok() || count == 0 || (missing == 0) != is_first || missing + count > end) return false;
+    end -= missing;
+    const NumberRange range{static_cast<std::uint32_t>(end - count),
+                            static_cast<std::uint32_t>(end - 1)};
+    if (!ranges.push(range)) return false;
+    end -= count;
+  }
+  return true;
+}
+
+bool blocks_are_right(Bytes blocks, std::uint32_t largest) noexcept {
+  while (!blocks.empty()) {
+    const auto raw = take_raw(blocks);
+    AckRanges ranges;
+    if (!raw || (raw->type == kBlockRanges && !read_ranges(raw->value, largest, ranges)))
+      return false;
+  }
   return true;
 }
 
@@ -109,7 +130,7 @@ bool parse(ByteReader& in, FeedbackFrame& frame) noexcept {
   frame.ce_count = in.u16();
   frame.late_count = in.u16();
   frame.blocks = in.take(in.remaining());
-  return is_path(frame.path) && blocks_are_whole(frame.blocks);
+  return is_path(frame.path) && blocks_are_right(frame.blocks, frame.largest_packet_number);
 }
 
 bool parse(ByteReader& in, PmtuProbeFrame& frame) noexcept {
@@ -267,7 +288,7 @@ FrameType write(ByteWriter& out, const BfdFrame& frame) noexcept {
 }
 
 FrameType write(ByteWriter& out, const FeedbackFrame& frame) noexcept {
-  check(is_path(frame.path) && blocks_are_whole(frame.blocks) &&
+  check(is_path(frame.path) && blocks_are_right(frame.blocks, frame.largest_packet_number) &&
         frame.blocks.size() <= kFrameValueBytesMax - kFeedbackBaseBytes);
   out.u8(frame.path.value);
   out.u8(frame.flags);
@@ -340,6 +361,35 @@ bool operator==(const FeedbackFrame& a, const FeedbackFrame& b) noexcept {
          a.largest_packet_number == b.largest_packet_number && a.packet_count == b.packet_count &&
          a.byte_count == b.byte_count && a.ce_count == b.ce_count && a.late_count == b.late_count &&
          std::ranges::equal(a.blocks, b.blocks);
+}
+
+AckRanges acknowledged(const FeedbackFrame& feedback) noexcept {
+  AckRanges ranges;
+  Bytes blocks = feedback.blocks;
+  while (!blocks.empty()) {
+    const auto raw = take_raw(blocks);
+    if (!raw || raw->type != kBlockRanges) continue;
+    (void)read_ranges(raw->value, feedback.largest_packet_number, ranges);
+    break;
+  }
+  return ranges;
+}
+
+void write_ack_ranges(ByteWriter& out, std::span<const NumberRange> received) noexcept {
+  constexpr std::uint32_t kMost = 0xffff;
+  const MutableBytes head = out.reserve(kFrameHeadBytes);
+  const std::size_t start = out.size();
+  for (std::size_t i = 0; i < received.size() && i < kAckRangeCountMax; ++i) {
+    const std::uint32_t count = received[i].last - received[i].first + 1;
+    const std::uint32_t missing = i == 0 ? 0 : received[i - 1].first - received[i].last - 1;
+    if (missing > kMost) break;
+    if (i > 0) out.u16(static_cast<std::uint16_t>(missing));
+    out.u16(static_cast<std::uint16_t>(std::min(count - 1, kMost - 1) + 1));
+    if (count - 1 >= kMost) break;
+  }
+  if (head.empty() || !out.ok()) return;
+  head[0] = std::byte{kBlockRanges};
+  head[1] = static_cast<std::byte>(out.size() - start);
 }
 
 bool operator==(const AckFrame& a, const AckFrame& b) noexcept {

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/fixed.h"
 #include "base/ids.h"
+#include "base/sequence.h"
 #include "proto/limits.h"
 
 namespace wanbond {
@@ -115,10 +116,16 @@ struct BfdFrame {
 
 /// What arrived on a path. Counters go on from the start of the key epoch and wrap. Blocks follow
 /// the base part, each u8 type, u8 length, value, as in frames; unknown ones are skipped, so that
-/// new ones break nothing. Version 1 defines none yet.
+/// new ones break nothing.
 ///
 ///     0      1       2         4      6         8            12        16      20   22     24
 ///     | path | flags | ts echo | held | arrived | largest pn | packets | bytes | CE | late | ...
+///
+/// Block 1, RANGES, acknowledges: `count` numbers up to the largest, then, downwards, runs of
+/// `missing` numbers and of `count` received ones; all are at least 1 and stay above -1.
+///
+///     0       2         4       6         8
+///     | count | missing | count | missing | ...
 struct FeedbackFrame {
   PathId path;                   ///< the reported path; the frame may travel on another
   std::uint8_t flags = 0;        ///< sent as 0, not read
@@ -135,6 +142,14 @@ struct FeedbackFrame {
 
   friend bool operator==(const FeedbackFrame&, const FeedbackFrame&) noexcept;
 };
+
+/// The runs of a RANGES block, newest first.
+using AckRanges = FixedVector<NumberRange, kAckRangeCountMax>;
+/// What `feedback`, as parsed, acknowledges; empty without a RANGES block.
+AckRanges acknowledged(const FeedbackFrame& feedback) noexcept;
+/// Writes a RANGES block of `received`, newest first, the first run ending with the largest number
+/// of the report. What cannot be said (a run or a gap above 65535) ends it early.
+void write_ack_ranges(ByteWriter& out, std::span<const NumberRange> received) noexcept;
 
 /// A padded CTRL that asks whether a UDP payload of this size arrives, and the answer.
 ///

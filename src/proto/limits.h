@@ -71,6 +71,10 @@ inline constexpr std::size_t kFrameValueBytesMax = 255;
 inline constexpr std::uint8_t kFrameTypeEnd = 128;
 /// FEEDBACK without its blocks.
 inline constexpr std::size_t kFeedbackBaseBytes = 24;
+/// Type of the block of FEEDBACK that acknowledges, and the runs that one can hold.
+inline constexpr std::uint8_t kBlockRanges = 1;
+inline constexpr std::size_t kAckRangeCountMax =
+    (kFrameValueBytesMax - kFeedbackBaseBytes - kFrameHeadBytes - 2) / 4 + 1;
 /// A WAN's name: as long as an interface name (IFNAMSIZ with its zero).
 inline constexpr std::size_t kPathNameBytesMax = 16;
 /// Sequence numbers in one ACK frame: more than a peer can have open at once.

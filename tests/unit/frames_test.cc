@@ -228,6 +228,67 @@ TEST_SUITE("frames") {
     CHECK(feedback.blocks.size() == block.size());
   }
 
+  TEST_CASE("FEEDBACK acknowledges runs of numbers, newest first") {
+    const std::vector<NumberRange> runs{{0x10'0000, 0x10'0004}, {0xf'fff0, 0xf'fffd}, {7, 7}};
+    std::array<std::byte, 64> room{};
+    ByteWriter out(room);
+    write_ack_ranges(out, std::span(runs).first(2));
+    const std::vector<std::byte> block(out.written().begin(), out.written().end());
+    CHECK(block == raw({1, 6, 5, 0, 2, 0, 14, 0}));
+    const FeedbackFrame frame{.largest_packet_number = 0x10'0004, .blocks = block};
+    CHECK(read_all(written(frame)).size() == 1);
+    const AckRanges said = acknowledged(frame);
+    REQUIRE(said.size() == 2);
+    CHECK(said[0] == runs[0]);
+    CHECK(said[1] == runs[1]);
+    ByteWriter far(room);
+    write_ack_ranges(far, runs);  // the third is too far away to be said
+    CHECK(far.size() == block.size());
+  }
+
+  TEST_CASE("a run above 65535 is said as that and ends the list") {
+    const std::vector<NumberRange> runs{{100, 200'000}, {7, 7}};
+    std::array<std::byte, 64> room{};
+    ByteWriter out(room);
+    write_ack_ranges(out, runs);
+    const AckRanges said =
+        acknowledged({.largest_packet_number = 200'000, .blocks = out.written()});
+    REQUIRE(said.size() == 1);
+    CHECK(said[0] == NumberRange{200'000 - 65534, 200'000});
+  }
+
+  TEST_CASE("RANGES holds as many runs as a frame has room for") {
+    std::vector<NumberRange> runs;
+    for (std::uint32_t i = 0; i < 100; ++i) runs.push_back({1000 - 2 * i, 1000 - 2 * i});
+    std::array<std::byte, 255> room{};
+    ByteWriter out(room);
+    write_ack_ranges(out, runs);
+    REQUIRE(out.ok());
+    const FeedbackFrame frame{.largest_packet_number = 1000, .blocks = out.written()};
+    CHECK(read_all(written(frame)).size() == 1);
+    CHECK(acknowledged(frame).size() == kAckRangeCountMax);
+  }
+
+  TEST_CASE("RANGES against its definition is refused") {
+    const auto feedback = [](std::initializer_list<int> block) {
+      auto bytes = written(FeedbackFrame{.path = PathId{1}, .largest_packet_number = 9});
+      for (const int byte : block) bytes.push_back(static_cast<std::byte>(byte));
+      bytes[1] = static_cast<std::byte>(kFeedbackBaseBytes + block.size());
+      return bytes;
+    };
+    CHECK_FALSE(refused(feedback({1, 2, 10, 0})));             // 0 to 9
+    CHECK_FALSE(refused(feedback({1, 6, 8, 0, 1, 0, 1, 0})));  // 2 to 9, 0
+    CHECK(refused(feedback({1, 0})));
+    CHECK(refused(feedback({1, 1, 1})));
+    CHECK(refused(feedback({1, 2, 0, 0})));                          // no number
+    CHECK(refused(feedback({1, 2, 11, 0})));                         // below 0
+    CHECK(refused(feedback({1, 4, 1, 0, 1, 0})));                    // a gap and no run
+    CHECK(refused(feedback({1, 6, 1, 0, 0, 0, 1, 0})));              // no gap
+    CHECK(refused(feedback({1, 6, 1, 0, 1, 0, 0, 0})));              // no run
+    CHECK(refused(feedback({1, 6, 8, 0, 1, 0, 2, 0})));              // below 0
+    CHECK(refused(feedback({1, 6, 1, 0, 0xff, 0xff, 0xff, 0xff})));  // far below 0
+  }
+
   TEST_CASE("reasons that are not known yet are kept") {
     const auto frames =
         read_all(raw({4, 8, 5, 4, 2, 1, 3, 4, 0xff, 0xee, 11, 4, 0x34, 0x12, 0, 0}));

@@ -135,6 +135,7 @@ Resequencer::Verdict Resequencer::push_beyond(Time now, Stream& stream,
   }
   nodes_[node].sequence = arrival.sequence;
   nodes_[node].flags = arrival.flags;
+  nodes_[node].note = arrival.note;
   nodes_[node].since = now;
   if (!insert(stream, node)) {
     free_node(node);
@@ -282,7 +283,7 @@ std::optional<ReleasedPacket> Resequencer::take_released() noexcept {
   const std::uint16_t node = released_head_;
   released_head_ = nodes_[node].next;
   if (released_head_ == kNone) released_tail_ = kNone;
-  ReleasedPacket released{std::move(nodes_[node].packet), nodes_[node].flags};
+  ReleasedPacket released{std::move(nodes_[node].packet), nodes_[node].flags, nodes_[node].note};
   free_node(node);
   return released;
 }

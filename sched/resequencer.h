@@ -26,13 +26,15 @@ struct SequencedArrival {
   std::uint16_t stream = 0;    // 0: no order, no memory
   std::uint32_t sequence = 0;  // 24 bits
   std::uint8_t flags = 0;
-  Bytes content;  // kept as it is while it waits; empty for a void
+  std::uint8_t note = 0;  // the caller's, given back with the content
+  Bytes content;          // kept as it is while it waits; empty for a void
 };
 
 /// A packet that has waited.
 struct ReleasedPacket {
   Packet packet;
   std::uint8_t flags = 0;
+  std::uint8_t note = 0;
 };
 
 /// Promises: of one (stream, sequence) one packet passes; an ordered stream comes out in order but
@@ -53,6 +55,7 @@ class Resequencer {
   explicit Resequencer(PacketPool& pool) noexcept : pool_(pool) {}
 
   Verdict push(Time now, const SequencedArrival& arrival) noexcept {
+    if (is_void(arrival)) ++counters_.voids;
     if (arrival.stream == 0 || arrival.stream > kStreamsMax) return Verdict::Pass;
     Stream& stream = stream_of(arrival.stream);
     if (arrival.sequence != stream.expected) return push_out_of_order(now, stream, arrival);
@@ -74,6 +77,7 @@ class Resequencer {
     std::uint64_t late = 0;        // delivered behind their successors
     std::uint64_t duplicates = 0;  // dropped
     std::uint64_t timeouts = 0;    // holes given up, by time or for lack of room
+    std::uint64_t voids = 0;       // packets that the sender said will not come
   };
   const Counters& counters() const noexcept { return counters_; }
   std::size_t held_count() const noexcept { return held_; }
@@ -106,6 +110,7 @@ class Resequencer {
     std::uint32_t sequence = 0;
     std::uint16_t next = kNone;
     std::uint8_t flags = 0;
+    std::uint8_t note = 0;
   };
   using Chunk = std::array<Stream, kStreamsPerChunk>;
 

@@ -18,10 +18,11 @@ struct SentSegment {
   static constexpr std::uint32_t kKeptMin = 2;  // from here on: the number in RetainedPackets
 
   std::uint32_t packet = kNothing;
-  std::uint32_t sent_us = 0;   // low 32 bits of the sending time in microseconds
-  std::uint16_t segment = 0;   // of that packet
-  std::uint16_t stream = 0;    // and its order there
-  std::uint32_t sequence = 0;  // 24 bits, and the wire flags above them
+  std::uint32_t sent_us = 0;  // low 32 bits of the sending time in microseconds
+  std::uint16_t segment = 0;  // of that packet
+  std::uint16_t stream = 0;   // and its order there
+  std::uint32_t sequence : 24 = 0;
+  std::uint32_t flags : 8 = 0;  // the wire's
 
   bool is_live() const noexcept { return packet != kNothing; }
   bool is_kept() const noexcept { return packet >= kKeptMin; }

@@ -53,6 +53,8 @@ const PathMetric kPathMetrics[] = {
      [](const PathStatus& p) { return static_cast<double>(p.tx_packets); }},
     {"wanbond_path_receive_packets_total", "counter", "Datagrams received",
      [](const PathStatus& p) { return static_cast<double>(p.rx_packets); }},
+    {"wanbond_path_resent_packets_total", "counter", "Packets lost here and sent again",
+     [](const PathStatus& p) { return static_cast<double>(p.resent_packets); }},
     {"wanbond_path_downs_total", "counter", "Times the path went down",
      [](const PathStatus& p) { return static_cast<double>(p.downs); }},
 };

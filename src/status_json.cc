@@ -41,7 +41,7 @@ void write_path(JsonWriter& json, const InstanceStatus& status, const PathStatus
       .member("tx_bytes", path.tx_bytes)
       .member("rx_packets", path.rx_packets)
       .member("rx_bytes", path.rx_bytes)
-      .member("resent_packets", 0)
+      .member("resent_packets", path.resent_packets)
       .member("downs", path.downs)
       .member("last_down_cause", to_string(path.last_down_cause))
       .end_object();
@@ -64,9 +64,10 @@ void write_peer(JsonWriter& json, const InstanceStatus& status, const PeerStatus
       .member("rx_bytes", peer.rx_bytes);
   json.key("resequencer")
       .begin_object()
-      .member("held_packets", 0)
-      .member("late", 0)
-      .member("timeouts", 0)
+      .member("held_packets", peer.held_packets)
+      .member("late", peer.resequencer.late)
+      .member("duplicates", peer.resequencer.duplicates)
+      .member("timeouts", peer.resequencer.timeouts)
       .end_object();
   json.key("paths").begin_array();
   for (const PathStatus& path : peer.paths) write_path(json, status, path);
@@ -103,9 +104,18 @@ std::string status_json(const InstanceStatus& status) {
   json.key("peers").begin_array();
   for (const PeerStatus& peer : status.node.peers) write_peer(json, status, peer);
   json.end_array();
-  json.key("flows").begin_object();
-  for (const char* kind : {"mptcp", "tcp", "udp", "other"}) json.member(kind, 0);
-  json.end_object().key("drops").begin_object();
+  FlowTable::Counts flows{};
+  for (const PeerStatus& peer : status.node.peers)
+    for (std::size_t i = 0; i < kFlowKindCount; ++i) flows[i] += peer.flows[i];
+  const auto flows_of = [&](FlowKind kind) { return flows[static_cast<std::size_t>(kind)]; };
+  json.key("flows")
+      .begin_object()
+      .member("mptcp", 0)  // they count as tcp
+      .member("tcp", flows_of(FlowKind::Tcp))
+      .member("udp", flows_of(FlowKind::Udp))
+      .member("other", flows_of(FlowKind::Other))
+      .end_object();
+  json.key("drops").begin_object();
   for (std::size_t i = 0; i < kDropReasonCount; ++i) {
     const auto reason = static_cast<DropReason>(i);
     json.member(to_string(reason), status.node.drops.of(reason));

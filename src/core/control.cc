@@ -175,7 +175,13 @@ bool Control::on_frames(Time now, Path& path, FrameReader frames, const Arrival&
 }
 
 void Control::on_timer(Time now, Duration late) noexcept {
-  for (const auto& path : paths_) path->on_timer(now, late);
+  for (const auto& path : paths_) {
+    const bool alone = std::none_of(paths_.begin(), paths_.end(), [&](const auto& other) {
+      return other != path && other->is_usable();
+    });
+    path->set_company(alone ? Path::Company::Alone : Path::Company::Others);
+    path->on_timer(now, late);
+  }
 }
 
 Time Control::next_timeout(Time now) const noexcept {

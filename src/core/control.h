@@ -54,6 +54,8 @@ class Control {
   /// Reports what changed and chooses the path; to be called after every input.
   void settle(Time now, Outbox& out) noexcept;
 
+  /// Null: none has this id.
+  Path* find(PathId id) const noexcept;
   /// The path that flows take, or null.
   Path* selected() noexcept;
   const Path* selected() const noexcept;
@@ -78,7 +80,6 @@ class Control {
 
   bool is_ours(PathId id) const noexcept;
   bool may_learn(SocketId socket) const noexcept;
-  Path* find(PathId id) const noexcept;
   Path* learn(Time now, PathId id, const Arrival& arrival, Outbox& out);
   void remove(Time now, std::size_t index, Cause cause, Outbox& out) noexcept;
   void report_changes(Time now, Path& path, Outbox& out) noexcept;

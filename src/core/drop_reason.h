@@ -25,6 +25,7 @@ enum class DropReason : std::uint8_t {
   InnerMalformed,    // not an IPv4 or IPv6 packet
   SourceNotAllowed,  // inner source outside the peer's AllowedIPs
   MarkedCe,          // congestion mark outside on a packet whose sender knows none (RFC 6040)
+  Duplicate,         // sent twice by the peer for safety; the other one has arrived
   // From the LAN.
   NoRoute,  // no peer has this destination
   NoPath,   // the peer has no usable path

@@ -14,39 +14,72 @@ namespace {
 constexpr std::uint32_t kTrainCountMax = 64;
 constexpr std::size_t kTrainBytesMax = 65'000;
 constexpr std::size_t kControlPacketBytes = 1500;
+// Of DATA, before the inner packet.
+constexpr std::size_t kDataHeadBytes = kClearHeaderBytes + kDataFieldsBytes;
+
+void write_data(Time now, MutableBytes datagram, const SendNumber& number, const Marking& marking,
+                Checksum checksum) noexcept {
+  ByteWriter writer(datagram);
+  write_header(writer, {MessageType::Data, Cid{number.cid()}, number.number()});
+  const bool partial = checksum == Checksum::Partial;
+  const auto flags =
+      static_cast<std::uint8_t>(marking.flags | (partial ? kDataPartialSum : std::uint8_t{0}));
+  write_data_fields(writer, {wire_stamp(now), marking.stream, marking.sequence, flags});
+}
+
+bool seal(Keyring& keyring, SendNumber number, MutableBytes datagram) noexcept {
+  const std::size_t text = datagram.size() - kClearHeaderBytes - kTagBytes;
+  return keyring.seal(std::move(number), datagram.first(kClearHeaderBytes),
+                      datagram.subspan(kClearHeaderBytes, text), Tag(datagram.last<kTagBytes>()));
+}
 
 }  // namespace
 
-std::uint64_t Egress::send(Time now, const SuperPacket& super, Path& path,
-                           std::size_t payload_bytes_max, Outbox& out) noexcept {
+SentCount Egress::send(Time now, const SuperPacket& super, const Route& route,
+                       const Marking& marking, Outbox& out) noexcept {
+  SentCount sent;
   const std::uint32_t count = super.segment_count();
-  if (super.segment_bytes_max() + kDataOverheadBytes > payload_bytes_max) {
+  if (super.segment_bytes_max() + kDataOverheadBytes > route.payload_bytes_max) {
     drops_.add(DropReason::TooBig, count);
-    return 0;
+    return sent;
   }
-  const std::uint8_t tos = outer_class(super.inner().traffic_class, ecn_);
-  if (open_.to != path.address() || open_.tos != tos) flush(out);
-  std::uint32_t sent = 0;
   std::uint64_t bytes = 0;
-  for (; sent < count; ++sent) {
-    const std::size_t size = super.segment_bytes(sent) + kDataOverheadBytes;
-    if (!may_join(size) && !begin_train(path, size, out)) {
-      drops_.add(DropReason::NoBuffer, count - sent);
-      break;
-    }
-    open_.tos = tos;
-    const std::size_t sealed = append(now, super, sent, path);
-    if (sealed == 0) {
-      drops_.add(DropReason::Expired, count - sent);
-      break;
-    }
-    bytes += sealed;
-    // A shorter one ends a train (UDP_SEGMENT), and so does what the next one would not fit into.
-    if (sealed < open_.segments.segment_bytes || !may_join(sealed)) flush(out);
+  Marking mark = marking;
+  for (; sent.segments < count; ++sent.segments, ++mark.sequence) {
+    const std::size_t added = add(now, super, sent.segments, route.path, mark, out);
+    if (added == 0) break;
+    bytes += added;
   }
-  if (sent == 0) return 0;
-  path.on_data_sent(now, sent, bytes);
-  return bytes - sent * kDataOverheadBytes;
+  if (sent.segments < count) drops_.add(DropReason::NoBuffer, count - sent.segments);
+  if (sent.segments == 0) return sent;
+  route.path.on_data_sent(now, sent.segments, bytes);
+  sent.bytes = bytes - sent.segments * kDataOverheadBytes;
+  return sent;
+}
+
+bool Egress::send_segment(Time now, const SuperPacket& super, std::uint32_t index,
+                          const Route& route, const Marking& marking, Outbox& out) noexcept {
+  const std::size_t bytes = super.segment_bytes(index) + kDataOverheadBytes;
+  const bool fits = bytes <= route.payload_bytes_max;
+  if (!fits || add(now, super, index, route.path, marking, out) == 0) {
+    drops_.add(fits ? DropReason::NoBuffer : DropReason::TooBig);
+    return false;
+  }
+  route.path.on_data_sent(now, 1, bytes);
+  return true;
+}
+
+std::size_t Egress::add(Time now, const SuperPacket& super, std::uint32_t index, Path& path,
+                        const Marking& marking, Outbox& out) noexcept {
+  const std::size_t size = super.segment_bytes(index) + kDataOverheadBytes;
+  const std::uint8_t tos = outer_class(super.inner().traffic_class, ecn_);
+  const bool joins = open_.to == path.address() && open_.tos == tos && may_join(size);
+  if (!joins && !begin_train(path, size, out)) return 0;
+  open_.tos = tos;
+  if (append(now, super, index, path, marking) == 0) return 0;
+  // A shorter one ends a train (UDP_SEGMENT), and so does what the next one would not fit into.
+  if (size < open_.segments.segment_bytes || !may_join(size)) flush(out);
+  return size;
 }
 
 bool Egress::may_join(std::size_t bytes) const noexcept {
@@ -73,8 +106,8 @@ void Egress::flush(Outbox& out) noexcept {
     drops_.add(DropReason::QueueFull, train.count);
 }
 
-std::size_t Egress::append(Time now, const SuperPacket& super, std::uint32_t index,
-                           const Path& path) noexcept {
+std::size_t Egress::append(Time now, const SuperPacket& super, std::uint32_t index, Path& path,
+                           const Marking& marking) noexcept {
   auto number = keyring_.take_number(now, path.id());
   if (!number) return 0;
   Packet& buffer = open_.segments.buffer;
@@ -82,20 +115,46 @@ std::size_t Egress::append(Time now, const SuperPacket& super, std::uint32_t ind
   const std::size_t size = super.segment_bytes(index) + kDataOverheadBytes;
   buffer.resize(before + size);
   const MutableBytes place = buffer.bytes().subspan(before);
-  ByteWriter writer(place);
-  write_header(writer, {MessageType::Data, Cid{number->cid()}, number->number()});
-  const bool partial = super.checksum() == Checksum::Partial;
-  write_data_fields(
-      writer, {.stamp = wire_stamp(now), .flags = partial ? kDataPartialSum : std::uint8_t{0}});
-  const std::size_t head = writer.size();
-  const std::size_t inner = super.write_segment(index, Checksum::Partial, place.subspan(head));
-  const std::size_t text = head - kClearHeaderBytes + inner;
-  const bool sealed = keyring_.seal(
-      std::move(*number), place.first(kClearHeaderBytes), place.subspan(kClearHeaderBytes, text),
-      Tag(place.subspan(kClearHeaderBytes + text).first<kTagBytes>()));
-  check(sealed && kClearHeaderBytes + text + kTagBytes == size);  // the number is of a living epoch
+  const std::uint32_t used = number->number();
+  write_data(now, place, *number, marking, super.checksum());
+  (void)super.write_segment(index, Checksum::Partial, place.subspan(kDataHeadBytes));
+  check(seal(keyring_, std::move(*number), place));  // the number is of a living epoch
+  log(now, path, used,
+      {.packet = marking.kept,
+       .segment = static_cast<std::uint16_t>(index),
+       .stream = marking.stream,
+       .sequence = marking.sequence & 0xff'ffff,
+       .flags = marking.flags});
   ++open_.count;
   return size;
+}
+
+void Egress::log(Time now, Path& path, std::uint32_t number, const SentSegment& segment) noexcept {
+  SentLog& log = path.sent_log();
+  if (log.is_full_for(number))
+    log.make_room(number, [&](const SentSegment& lost) {
+      if (lost.is_kept()) retained_.release(lost.packet);
+    });
+  log.push(now, number, segment);
+  path.on_number(number);
+}
+
+void Egress::send_void(Time now, const Marking& marking, Path& path, Outbox& out) noexcept {
+  flush(out);
+  auto number = keyring_.take_number(now, path.id());
+  if (!number) return;
+  Segments datagram{pool_.acquire(kDataOverheadBytes), kDataOverheadBytes};
+  if (!datagram.buffer.valid()) return drops_.add(DropReason::NoBuffer);
+  datagram.buffer.resize(kDataOverheadBytes);
+  Marking mark = marking;
+  mark.flags |= kDataVoid;
+  path.on_number(number->number());
+  write_data(now, datagram.buffer.bytes(), *number, mark, Checksum::Full);
+  if (!seal(keyring_, std::move(*number), datagram.buffer.bytes())) return;
+  path.on_data_sent(now, 1, kDataOverheadBytes);
+  const PathAddress& to = path.address();
+  if (!out.transmit({to.socket, to.remote, to.local, 0, std::move(datagram)}))
+    drops_.add(DropReason::QueueFull);
 }
 
 void send_plain(const PathAddress& to, Bytes message, PacketPool& pool, DropCounters& drops,
@@ -127,6 +186,7 @@ void Egress::send_control(Time now, const ControlPlan& plan, Path& path, Outbox&
   const MutableBytes text = writer.finish(std::min(padded, room));
   const std::size_t size = around + text.size();
   const Tag tag(place.subspan(kClearHeaderBytes + text.size()).first<kTagBytes>());
+  path.on_number(number->number());
   if (!keyring_.seal(std::move(*number), place.first(kClearHeaderBytes), text, tag)) return;
   datagram.buffer.resize(size);
   datagram.segment_bytes = static_cast<std::uint32_t>(size);

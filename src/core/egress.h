@@ -12,6 +12,7 @@
 #include "core/outbox.h"
 #include "core/path.h"
 #include "crypto/keyring.h"
+#include "sched/retain.h"
 #include "tun/offload.h"
 
 namespace wanbond {
@@ -20,18 +21,45 @@ namespace wanbond {
 void send_plain(const PathAddress& to, Bytes message, PacketPool& pool, DropCounters& drops,
                 Outbox& out) noexcept;
 
-/// Owned by the session. Datagrams of one path leave in the order of the calls.
+/// A path to send on, and the largest UDP payload that both ends take there.
+struct Route {
+  Path& path;
+  std::size_t payload_bytes_max = 0;
+};
+
+/// How the segments of a super packet are numbered, and where they are kept.
+struct Marking {
+  std::uint16_t stream = 0;
+  std::uint32_t sequence = 0;  // of the first one that is sent
+  std::uint8_t flags = 0;      // of DATA; a partial checksum is noted by itself
+  std::uint32_t kept = SentSegment::kPlain;
+};
+
+/// What was sent of a super packet.
+struct SentCount {
+  std::uint32_t segments = 0;
+  std::uint64_t bytes = 0;  // inner
+};
+
+/// Owned by the session. Datagrams of one path leave in the order of the calls, and stand in the
+/// path's SentLog until they are settled.
 class Egress {
  public:
   /// All outlive it.
-  Egress(Keyring& keyring, PacketPool& pool, DropCounters& drops) noexcept
-      : keyring_(keyring), pool_(pool), drops_(drops) {}
+  Egress(Keyring& keyring, PacketPool& pool, DropCounters& drops,
+         RetainedPackets& retained) noexcept
+      : keyring_(keyring), pool_(pool), drops_(drops), retained_(retained) {}
 
-  /// Appends all segments of `super` to the train on `path`; what is full leaves, the rest waits
-  /// for more until flush(). A datagram larger than `payload_bytes_max` is dropped and counted.
-  /// Returns the inner bytes.
-  std::uint64_t send(Time now, const SuperPacket& super, Path& path, std::size_t payload_bytes_max,
-                     Outbox& out) noexcept;
+  /// Appends all segments of `super` to the train on the route; what is full leaves, the rest waits
+  /// for more until flush(). Datagrams that are too large are dropped and counted, all of them; for
+  /// lack of buffers or numbers, the last ones.
+  SentCount send(Time now, const SuperPacket& super, const Route& route, const Marking& marking,
+                 Outbox& out) noexcept;
+  /// The same for segment `index` alone. False: it was dropped and counted.
+  bool send_segment(Time now, const SuperPacket& super, std::uint32_t index, const Route& route,
+                    const Marking& marking, Outbox& out) noexcept;
+  /// Tells the receiver not to wait for a packet.
+  void send_void(Time now, const Marking& marking, Path& path, Outbox& out) noexcept;
   /// Whether the peer understands ECN in the outer header.
   void set_ecn(EcnMode mode) noexcept { ecn_ = mode; }
   /// Sends one CTRL, behind what waits.
@@ -53,13 +81,18 @@ class Egress {
   /// Sends the open train and begins one; false when there is no buffer.
   bool begin_train(const Path& path, std::size_t bytes, Outbox& out) noexcept;
   /// Seals segment `index` behind the open train; its size as a datagram, or 0 without a number.
-  std::size_t append(Time now, const SuperPacket& super, std::uint32_t index,
-                     const Path& path) noexcept;
+  std::size_t append(Time now, const SuperPacket& super, std::uint32_t index, Path& path,
+                     const Marking& marking) noexcept;
+  /// Both, and what is full leaves.
+  std::size_t add(Time now, const SuperPacket& super, std::uint32_t index, Path& path,
+                  const Marking& marking, Outbox& out) noexcept;
+  void log(Time now, Path& path, std::uint32_t number, const SentSegment& segment) noexcept;
 
   Keyring& keyring_;
   PacketPool& pool_;
   DropCounters& drops_;
   EcnMode ecn_ = EcnMode::Compatibility;
+  RetainedPackets& retained_;
   OpenTrain open_;
 };
 

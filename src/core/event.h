@@ -30,23 +30,24 @@ enum class EventKind : std::uint8_t {
 /// Why it happened.
 enum class Cause : std::uint8_t {
   None,
-  Start,          // configuration
-  Silence,        // detection time passed without a sign of life
-  PeerSaysDown,   // the peer's BFD session went Down
-  AdminDown,      // by hand, here or there
-  NoAnswer,       // path validation timed out
-  Answered,       // path validation and BFD succeeded
-  SignOfLife,     // a suspect path delivered again
-  PeerRestarted,  // a new boot id
-  PeerClosed,     // the peer said goodbye
-  SendRefused,    // the kernel refuses to send (no route, device gone, not permitted)
-  WanLost,        // the WAN's device or address vanished
-  LessDelay,      // a better path came up or the old one got slow
-  Failover,       // the path in use became unusable
-  Revert,         // the preferred path is usable again
-  KeysExpired,    // no handshake for 180 s
-  DuplicatePath,  // another path has the same pair of addresses
-  TooSmall        // the path does not carry the smallest datagram that data needs
+  Start,           // configuration
+  Silence,         // detection time passed without a sign of life
+  Unacknowledged,  // what was sent is not acknowledged in time
+  PeerSaysDown,    // the peer's BFD session went Down
+  AdminDown,       // by hand, here or there
+  NoAnswer,        // path validation timed out
+  Answered,        // path validation and BFD succeeded
+  SignOfLife,      // a suspect path delivered again
+  PeerRestarted,   // a new boot id
+  PeerClosed,      // the peer said goodbye
+  SendRefused,     // the kernel refuses to send (no route, device gone, not permitted)
+  WanLost,         // the WAN's device or address vanished
+  LessDelay,       // a better path came up or the old one got slow
+  Failover,        // the path in use became unusable
+  Revert,          // the preferred path is usable again
+  KeysExpired,     // no handshake for 180 s
+  DuplicatePath,   // another path has the same pair of addresses
+  TooSmall         // the path does not carry the smallest datagram that data needs
 };
 
 /// "no sign of life", as in `wanbond events`.

@@ -50,12 +50,16 @@ std::optional<OpenedDatagram> Ingress::open(Time now, EpochId epoch, const Heade
   const auto body = parse_data(text);
   if (!body) {
     drops_.add(DropReason::BadFrame);
-  } else if (!body->fields.has(kDataVoid)) {
-    const std::size_t inner_at = kClearHeaderBytes + body->fields.bytes();
-    result.content = InnerArrival{
-        datagram.subspan(inner_at - kVirtioHeaderBytes, kVirtioHeaderBytes + body->inner.size()),
-        body->fields.stamp, body->fields.flags};
+    return result;
   }
+  const DataFields& fields = body->fields;
+  InnerArrival inner{{}, fields.stamp, fields.stream, fields.sequence, fields.flags};
+  if (!fields.has(kDataVoid)) {
+    const std::size_t inner_at = kClearHeaderBytes + fields.bytes();
+    inner.room =
+        datagram.subspan(inner_at - kVirtioHeaderBytes, kVirtioHeaderBytes + body->inner.size());
+  }
+  result.content = inner;
   return result;
 }
 

@@ -15,10 +15,12 @@
 
 namespace wanbond {
 
-/// An inner packet with room for a virtio header in front, both within the datagram.
+/// An inner packet with room for a virtio header in front, both within the datagram; or a void.
 struct InnerArrival {
-  MutableBytes room;
+  MutableBytes room;  // empty: void
   std::uint16_t stamp = 0;
+  std::uint16_t stream = 0;
+  std::uint32_t sequence = 0;
   std::uint8_t flags = 0;
 };
 

@@ -34,6 +34,8 @@ std::string_view to_string(DropReason reason) noexcept {
       return "source_not_allowed";
     case DropReason::MarkedCe:
       return "marked_ce";
+    case DropReason::Duplicate:
+      return "duplicate";
     case DropReason::NoRoute:
       return "no_route";
     case DropReason::NoPath:
@@ -76,6 +78,8 @@ std::string_view to_string(Cause cause) noexcept {
       return "configured";
     case Cause::Silence:
       return "no sign of life";
+    case Cause::Unacknowledged:
+      return "packets are not acknowledged";
     case Cause::PeerSaysDown:
       return "the peer does not hear us";
     case Cause::AdminDown:

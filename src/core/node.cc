@@ -45,7 +45,10 @@ struct Node::State {
   void on_sealed(Time now, const PathAddress& from, MutableBytes datagram, Outbox& out) noexcept;
   /// Lowers the MSS that the SYN behind the virtio header offers to what the peer's paths carry.
   void clamp(PeerId peer, MutableBytes room, const InnerPacket& inner, TcpSum sum) noexcept;
-  void deliver(PeerId peer, const InnerArrival& inner, Outbox& out) noexcept;
+  /// `outer` is the traffic class that the datagram came with.
+  void deliver(PeerId peer, const InnerArrival& inner, std::uint8_t outer, Outbox& out) noexcept;
+  void deliver_released(std::size_t index, Outbox& out) noexcept;
+  void flush(Outbox& out) noexcept;
   void on_handshake(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
   void on_cookie(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
   void ask_cookie(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
@@ -71,6 +74,9 @@ struct Node::State {
   std::vector<Time> due;                            // next timeout of each session
   FixedVector<std::uint16_t, kTouchedMax> touched;  // had packets in this batch
   std::vector<bool> is_touched;
+  /// Packets that have waited and are being written to the TUN: those handed out since the last
+  /// batch ended, and those of the batch before, which the driver may still be writing.
+  std::vector<Packet> delivered, written;
 
   WallTime wall{};
   Time wall_seen{};
@@ -120,6 +126,7 @@ void Node::State::on_input(Time now) noexcept {
 void Node::State::finish(Time now, std::size_t index, Outbox& out) noexcept {
   Session& session = *sessions[index];
   session.finish(now, wall_at(now), out);
+  deliver_released(index, out);
   routes.set_up(PeerId{static_cast<std::uint16_t>(index)}, session.is_up());
   due[index] = session.next_timeout();
 }
@@ -154,7 +161,7 @@ void Node::on_tun(Time now, Packet packet, Outbox& out) noexcept {
   s.touch(now, peer->value, out);
   if ((super->inner().tcp_flags & kTcpSyn) != 0)
     s.clamp(*peer, packet.bytes(), super->inner(), sum_of(packet.bytes()));
-  s.sessions[peer->value]->on_super_packet(now, *super, out);
+  s.sessions[peer->value]->on_super_packet(now, *super, std::move(packet), out);
 }
 
 void Node::State::clamp(PeerId peer, MutableBytes room, const InnerPacket& inner,
@@ -208,21 +215,40 @@ void Node::State::on_sealed(Time now, const PathAddress& from, MutableBytes data
     return drops.add(DropReason::UnknownConnection);
   const std::size_t index = owner->peer.value;
   const EpochId epoch{static_cast<std::uint8_t>(owner->epoch)};
-  const auto inner = sessions[index]->on_datagram(now, epoch, *header, from, datagram, out);
+  const auto inner =
+      sessions[index]->on_datagram(now, {epoch, *header, from, outer_class}, datagram, out);
   touch(now, index, out);
-  if (inner) return deliver(owner->peer, *inner, out);
+  if (inner) deliver(owner->peer, *inner, outer_class, out);
+  deliver_released(index, out);
   // Frames may have changed where data is to go.
   if (header->type == MessageType::Ctrl) finish(now, index, out);
 }
 
+void Node::State::deliver_released(std::size_t index, Outbox& out) noexcept {
+  while (auto released = sessions[index]->take_released()) {
+    delivered.push_back(std::move(released->packet));
+    InnerArrival inner;
+    inner.room = delivered.back().bytes();
+    inner.flags = released->flags;
+    deliver(PeerId{static_cast<std::uint16_t>(index)}, inner, released->note, out);
+  }
+}
+
+void Node::State::flush(Outbox& out) noexcept {
+  coalescer.flush([&](std::span<const Bytes> parts) {
+    if (!out.write_tun(parts)) drops.add(DropReason::QueueFull, parts.size());
+  });
+}
+
 /// Station 8: only a packet whose source belongs to the peer reaches the LAN.
-void Node::State::deliver(PeerId peer, const InnerArrival& inner, Outbox& out) noexcept {
+void Node::State::deliver(PeerId peer, const InnerArrival& inner, std::uint8_t outer,
+                          Outbox& out) noexcept {
   const MutableBytes bytes = inner.room.subspan(kVirtioHeaderBytes);
   auto packet = parse_inner(bytes);
   if (!packet) return drops.add(DropReason::InnerMalformed);
   if (!routes.allows(peer, packet->source)) return drops.add(DropReason::SourceNotAllowed);
-  if ((outer_class & kEcnMask) != 0) {
-    const auto combined = decapsulated_class(packet->traffic_class, outer_class);
+  if ((outer & kEcnMask) != 0) {
+    const auto combined = decapsulated_class(packet->traffic_class, outer);
     if (!combined) return drops.add(DropReason::MarkedCe);
     if (*combined != packet->traffic_class) set_traffic_class(bytes, *packet, *combined);
   }
@@ -239,10 +265,10 @@ void Node::State::deliver(PeerId peer, const InnerArrival& inner, Outbox& out) n
 void Node::on_batch_end(Time now, Outbox& out) noexcept {
   State& s = *state_;
   s.on_input(now);
-  s.coalescer.flush([&](std::span<const Bytes> parts) {
-    if (!out.write_tun(parts)) s.drops.add(DropReason::QueueFull, parts.size());
-  });
   s.finish_touched(now, out);
+  s.flush(out);
+  s.written.clear();
+  s.written.swap(s.delivered);
   s.work_off_handshake(now, out);
 }
 
@@ -361,6 +387,7 @@ void Node::on_timer(Time now, WallTime wall, Outbox& out) noexcept {
     session.on_timer(now, late);
     s.finish(now, i, out);
   }
+  s.flush(out);
   s.work_off_handshake(now, out);
 }
 

@@ -14,10 +14,11 @@ constexpr int kSuspectDenominator = 16;
 // More data than this within a second (1 Mbit/s), and the queue in front of the path may be ours.
 constexpr std::uint64_t kHeavyLoadBytes = 125'000;
 constexpr Duration kLoadWindow = 1s;
-// FEEDBACK costs about 82 bytes on the wire; after 100 times that in data it is 1 % of the rate.
-constexpr std::uint64_t kFeedbackEveryBytes = 8'200;
-// With less data than that it still comes often enough for the round-trip time.
-constexpr Duration kFeedbackIdleInterval = 100ms;
+// Data within one short interval at which FEEDBACK comes at the short one.
+constexpr std::uint64_t kFeedbackFastBytes =
+    kFeedbackFastBitsPerSecond / 8 * static_cast<std::uint64_t>(kFeedbackIntervalFast / 1ms) / 1000;
+// Our own queue: the round trip is longer than the floor by a quarter and this.
+constexpr Duration kQueuedMin = 10ms;
 // A second new address within this time waits: it might be a race between two copiers.
 constexpr Duration kCandidateLifeMin = 250ms;
 constexpr Duration kCandidateLifeMax = 3s;
@@ -68,6 +69,7 @@ void Path::on_address_proven(Time now) noexcept {
 void Path::on_peer_restarted(Time now) noexcept {
   on_bfd_change(now, bfd_.restart(now));
   received_ = {};
+  numbers_.reset();
   sent_ = {};
 }
 
@@ -77,7 +79,13 @@ void Path::on_arrival(Time now, const Arrival& arrival) noexcept {
   last_heard_ = now;
   bfd_.on_sign_of_life(now);
   if (arrival.epoch) received_.on_packet(*arrival.epoch, arrival.number, arrival.bytes);
-  if (state_ == PathState::Suspect) change_state(now, PathState::Up, Cause::SignOfLife);
+  if (numbers_.on_number(arrival.number) == ReceivedNumbers::Place::Gap) {
+    const bool pays = counters_.rx_bytes - rx_bytes_reported_ >= feedback_cost_;
+    has_news_ = true;
+    want_feedback(now, pays ? kFeedbackGapDelay : kFeedbackInterval);
+    feedback_at_ = std::max(feedback_at_, now + kFeedbackGapDelay);
+  }
+  if (state_ == PathState::Suspect && suspicion_ == Suspicion::Silence) trust(now);
   if (arrival.newest) track_address(now, arrival);
 }
 
@@ -106,6 +114,7 @@ void Path::move_to(Time now, const PathAddress& address) noexcept {
   candidate_.reset();
   rtt_.reset();
   pmtu_.stop();  // the new way may be narrower
+  trusted_until_ = now + kRttUnknown;
   (void)changes_.push(PathChange{EventKind::PathMoved, Cause::Answered, state_, state_, {}});
   validation_.stop();
   on_address_proven(now);
@@ -114,10 +123,17 @@ void Path::move_to(Time now, const PathAddress& address) noexcept {
 void Path::on_data_received(Time now, std::uint16_t stamp) noexcept {
   received_.on_stamp(now, stamp, wire_stamp(now));
   mark_active(now);
-  if (!can_talk()) return;
-  const bool much = counters_.rx_bytes - rx_bytes_reported_ >= kFeedbackEveryBytes;
-  feedback_at_ =
-      std::min(feedback_at_, last_feedback_ + (much ? kFeedbackInterval : kFeedbackIdleInterval));
+  const std::uint64_t news = counters_.rx_bytes - rx_bytes_reported_;
+  Duration interval = kFeedbackIntervalSparse;
+  if (news >= feedback_cost_) interval = kFeedbackInterval;
+  if (news >= std::max(feedback_cost_, kFeedbackFastBytes)) interval = kFeedbackIntervalFast;
+  has_news_ = true;
+  want_feedback(now, interval);
+}
+
+/// A FEEDBACK is due `interval` after the last one, or as soon as it is due already.
+void Path::want_feedback(Time now, Duration interval) noexcept {
+  if (can_talk()) feedback_at_ = std::min(feedback_at_, std::max(now, last_feedback_ + interval));
 }
 
 void Path::on_control_stamp(Time now, std::uint16_t stamp) noexcept {
@@ -179,23 +195,82 @@ void Path::update_profile(Time now) noexcept {
   bfd_.set_intervals(now, wanted);
 }
 
-Time Path::suspect_at() const noexcept {
+Time Path::silent_at() const noexcept {
   if (state_ != PathState::Up) return kNever;
   const Duration share = bfd_.detection_time() * kSuspectNumerator / kSuspectDenominator;
   return last_heard_ + std::max(kSuspectSilence, share);
+}
+
+/// Reports in a row that loss alone takes once in 10^4 intervals or less often.
+int Path::reports_awaited() const noexcept {
+  struct Step {
+    std::uint32_t loss_ppm;
+    int reports;
+  };
+  static constexpr std::array<Step, 3> kSteps{{{10'000, 2}, {30'000, 3}, {60'000, 4}}};
+  for (const Step& step : kSteps)
+    if (sent_.loss_ppm() <= step.loss_ppm) return step.reports;
+  return 6;
+}
+
+/// When the oldest unacknowledged packet is older than its way, the report and its way back
+/// explain. While reports acknowledge anything new the path is alive, however long its queue is.
+Time Path::overdue_at() const noexcept {
+  const bool is_proven = state_ == PathState::Suspect && suspicion_ == Suspicion::Unacknowledged;
+  if (!is_usable() || is_proven || log_.live_count() == 0) return kNever;
+  const Duration rtt = rtt_.has_sample() ? rtt_.srtt() : kRttUnknown;
+  const Duration patience = reports_awaited() * kFeedbackIntervalSparse + kSuspectUnacked +
+                            kSuspectJitterFactor * received_.jitter();
+  return std::max({log_.oldest_sent() + rtt, log_.last_progress(), trusted_until_}) + patience;
+}
+
+Time Path::probes_fail_at() const noexcept {
+  if (state_ != PathState::Suspect || suspicion_ != Suspicion::Unacknowledged) return kNever;
+  if (company_ == Company::Alone) return kNever;
+  const Duration rtt = rtt_.has_sample() ? rtt_.srtt() : kRttUnknown;
+  return suspect_since_ + rtt + kSuspectProbeSpan + kSuspectJitterFactor * received_.jitter();
+}
+
+void Path::suspect(Time now, Suspicion suspicion) noexcept {
+  suspicion_ = suspicion;
+  suspect_since_ = now;
+  suspect_number_ = next_number_;
+  if (suspicion == Suspicion::Unacknowledged) validation_.probe(now);
+  change_state(now, PathState::Suspect,
+               suspicion == Suspicion::Silence ? Cause::Silence : Cause::Unacknowledged);
+}
+
+void Path::trust(Time now) noexcept {
+  if (suspicion_ == Suspicion::Unacknowledged) {
+    if (!candidate_) validation_.stop();
+    trusted_until_ = now + (rtt_.has_sample() ? rtt_.srtt() : kRttUnknown);
+  }
+  change_state(now, PathState::Up, Cause::SignOfLife);
+}
+
+bool Path::is_queued() const noexcept {
+  return rtt_.srtt() >
+         rtt_.floor() + rtt_.floor() / 4 + kQueuedMin + kSuspectJitterFactor * received_.jitter();
 }
 
 void Path::on_timer(Time now, Duration late) noexcept {
   if (late > Duration::zero()) {
     bfd_.shift_deadline(late);
     if (last_heard_ != Time{}) last_heard_ += std::min(late, now - last_heard_);
+    trusted_until_ = std::max(trusted_until_, now);
+    suspect_since_ += std::min(late, now - suspect_since_);
   }
   if (!is_active(now) && active_until_ != Time{}) {
     active_until_ = Time{};
     update_profile(now);
   }
   on_bfd_change(now, bfd_.on_timer(now));
-  if (now >= suspect_at()) change_state(now, PathState::Suspect, Cause::Silence);
+  if (now >= silent_at()) suspect(now, Suspicion::Silence);
+  if (now >= overdue_at()) suspect(now, Suspicion::Unacknowledged);
+  if (now >= probes_fail_at()) {
+    go_down(now, Cause::Silence);
+    on_bfd_change(now, bfd_.restart(now, BfdDiag::PathDown));
+  }
   if (state_ == PathState::Validating && now >= validating_until_) {
     on_bfd_change(now, bfd_.restart(now));
     go_down(now, Cause::NoAnswer);
@@ -208,12 +283,13 @@ void Path::on_timer(Time now, Duration late) noexcept {
 
 Time Path::next_timeout() const noexcept {
   if (state_ == PathState::Candidate) return kNever;
-  Time next = std::min(validation_.next_timeout(), suspect_at());
+  Time next = std::min({validation_.next_timeout(), silent_at(), overdue_at(), probes_fail_at()});
   if (can_talk()) next = std::min({next, bfd_.next_timeout(), feedback_at_});
   if (state_ == PathState::Validating) next = std::min(next, validating_until_);
   if (candidate_)
     next = std::min(
         {next, candidate_->validation.next_timeout(), candidate_->since + kCandidateLifeMax});
+  next = std::min(next, log_.next_timeout());
   if (active_until_ != Time{}) next = std::min(next, active_until_);
   next = std::min(next, probe_acks_.frames.empty() ? pmtu_.next_timeout() : Time{});
   if (!responses_.empty() || (confirm_due_ && can_talk())) next = Time{};
@@ -234,7 +310,7 @@ void Path::settle(Time now, Cause cause) noexcept {
   if (state_ != PathState::Validating || !answered_ || bfd_.state() != BfdState::Up) return;
   validation_.stop();
   validating_until_ = kNever;
-  last_heard_ = now;
+  last_heard_ = trusted_until_ = now;
   hold_down_.on_up(now);
   update_profile(now);
   change_state(now, PathState::Up, cause);

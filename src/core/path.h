@@ -3,6 +3,7 @@
 // come in; state changes and the control frames to send come out.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,7 +21,9 @@
 #include "proto/frames.h"
 #include "sched/failover.h"
 #include "sched/hold_down.h"
+#include "sched/received.h"
 #include "sched/rtt.h"
+#include "sched/sent.h"
 #include "sched/traffic.h"
 
 namespace wanbond {
@@ -74,6 +77,11 @@ class Path {
   /// `wan` and `random` outlive the path. It stays Candidate until start().
   Path(Time now, const Settings& settings, const WanSettings& wan, Random& random) noexcept;
 
+  /// Whether there is another path to turn to. Without one, suspicion does not end in Down before
+  /// BFD says so: a peer that does not run for a moment is not down.
+  enum class Company : std::uint8_t { Alone, Others };
+  void set_company(Company company) noexcept { company_ = company; }
+
   /// There are keys: challenges begin. Nothing when the address is not known, or once begun.
   void start(Time now) noexcept;
   /// There are no keys any more: Down until start().
@@ -91,7 +99,10 @@ class Path {
   void on_challenge(Time now, const PathChallengeFrame& frame, const Arrival& arrival) noexcept;
   void on_response(Time now, const PathResponseFrame& frame, const Arrival& arrival) noexcept;
   void on_bfd(Time now, const BfdControl& control) noexcept;
+  /// A report of this path that came on it.
   void on_feedback(Time now, const FeedbackFrame& frame) noexcept;
+  /// A report of this path, by whatever path it came: the peer has received this number.
+  void on_acknowledged(Time now, std::uint32_t largest) noexcept;
   void on_name(const PathNameFrame& frame);
   void on_probe(const PmtuProbeFrame& frame, const Arrival& arrival) noexcept;
   void on_probe_ack(Time now, const PmtuAckFrame& frame) noexcept;
@@ -110,8 +121,13 @@ class Path {
   Time next_view_change(Time now) const noexcept { return hold_down_.next_timeout(now); }
   /// The next datagram to send now; call until none.
   std::optional<ControlPlan> poll_transmit(Time now) noexcept;
+  /// The last FEEDBACK spoke of data that none before it did.
+  bool has_reported_news() const noexcept { return reported_news_; }
   /// Counts a CTRL that was sent.
   void on_control_sent(std::uint64_t bytes) noexcept;
+  /// `number` was used for a DATA or CTRL of this path.
+  void on_number(std::uint32_t number) noexcept { next_number_ = number + 1; }
+  std::uint32_t next_number() const noexcept { return next_number_; }
   /// The next change since the last call; call until none.
   std::optional<PathChange> take_change() noexcept;
 
@@ -119,6 +135,13 @@ class Path {
   PathOrigin origin() const noexcept { return origin_; }
   const PathAddress& address() const noexcept { return address_; }
   PathState state() const noexcept { return state_; }
+  /// What was sent and is not acknowledged. It is the owner's to settle, lose or take.
+  SentLog& sent_log() noexcept { return log_; }
+  const SentLog& sent_log() const noexcept { return log_; }
+  /// How long a packet may be overtaken before it counts as lost.
+  Duration reordering() const noexcept { return kFeedbackGapDelay + received_.jitter(); }
+  /// Our own traffic stands in a queue before this path: what it loses is lost to that.
+  bool is_queued() const noexcept;
   bool is_usable() const noexcept {
     return state_ == PathState::Up || state_ == PathState::Suspect;
   }
@@ -136,10 +159,12 @@ class Path {
 
   struct Counters {
     std::uint64_t tx_packets = 0, tx_bytes = 0, rx_packets = 0, rx_bytes = 0;  // UDP payload
+    std::uint64_t resent_packets = 0;  // lost here, sent again
     std::uint32_t downs = 0;
     Cause last_down_cause{};
   };
   const Counters& counters() const noexcept { return counters_; }
+  void count_resent() noexcept { ++counters_.resent_packets; }
 
  private:
   /// An address that an authentic packet came from, not the one we send to.
@@ -159,6 +184,9 @@ class Path {
     PathAddress to;
     FixedVector<PmtuAckFrame, 8> frames;
   };
+  /// Why a path is Suspect. Any packet ends the first kind; the second ends with an answer to
+  /// something that was sent since it began.
+  enum class Suspicion : std::uint8_t { Silence, Unacknowledged };
 
   static constexpr unsigned kMeteredRank = 1000;  // behind every priority
 
@@ -172,7 +200,13 @@ class Path {
   void track_address(Time now, const Arrival& arrival) noexcept;
   void move_to(Time now, const PathAddress& address) noexcept;
   void update_profile(Time now) noexcept;
-  Time suspect_at() const noexcept;
+  Time silent_at() const noexcept;
+  int reports_awaited() const noexcept;
+  Time overdue_at() const noexcept;
+  Time probes_fail_at() const noexcept;
+  void suspect(Time now, Suspicion suspicion) noexcept;
+  void trust(Time now) noexcept;
+  void want_feedback(Time now, Duration interval) noexcept;
   FeedbackFrame make_feedback(Time now) noexcept;
   PathChallengeFrame make_challenge(std::uint64_t token) const noexcept;
   void add_routine_frames(Time now, ControlPlan& plan) noexcept;
@@ -203,7 +237,11 @@ class Path {
   Time last_heard_{};
   Time active_until_{};
   Time feedback_at_ = kNever;  // when the next FEEDBACK is due
+  bool has_news_ = false;      // DATA that no FEEDBACK has spoken of
+  bool reported_news_ = false;
   std::uint64_t rx_bytes_reported_ = 0;
+  std::array<std::byte, 160> ack_bytes_{};  // the block of the last FEEDBACK
+  std::uint64_t feedback_cost_ = 0;         // data that pays for one, at 1 %
   Time last_feedback_{};
   std::uint64_t load_bytes_ = 0;  // data sent since load_since_
   Time load_since_{};
@@ -214,6 +252,14 @@ class Path {
   PathMtu pmtu_;
   PendingProbeAcks probe_acks_;
   std::size_t reported_bytes_ = 0;  // size in the last PathSize; 0: none yet
+  ReceivedNumbers numbers_;
+  SentLog log_;
+  std::uint32_t next_number_ = 0;
+  Suspicion suspicion_{};
+  Company company_ = Company::Alone;
+  Time suspect_since_{};
+  Time trusted_until_{};              // the clause of unacknowledged packets rests
+  std::uint32_t suspect_number_ = 0;  // of the first packet sent under suspicion
   ReceiveAccount received_;
   SendAccount sent_;
   std::string peer_name_;

@@ -1,11 +1,19 @@
 // The control frames of a path: what the peer's say, and which of ours are due.
 #include <algorithm>
+#include <utility>
 
 #include "core/path.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
 
 namespace wanbond {
+namespace {
+
+// On the wire without its blocks: IPv4, UDP, CTRL, the frame's head and base.
+constexpr std::size_t kFeedbackBytes =
+    28 + kCtrlOverheadBytes + kFrameHeadBytes + kFeedbackBaseBytes;
+
+}  // namespace
 
 void Path::on_challenge(Time now, const PathChallengeFrame& frame,
                         const Arrival& arrival) noexcept {
@@ -31,6 +39,7 @@ void Path::on_response(Time now, const PathResponseFrame& frame, const Arrival& 
     validation_.stop();
   }
   if (!answered_) on_address_proven(now);
+  if (state_ == PathState::Suspect) trust(now);
 }
 
 void Path::on_bfd(Time now, const BfdControl& control) noexcept {
@@ -44,6 +53,12 @@ void Path::on_feedback(Time now, const FeedbackFrame& frame) noexcept {
   pmtu_.on_report(now, {frame.largest_packet_number, frame.packet_count, frame.byte_count});
   note_size();
   sent_.on_report(now, {frame.largest_packet_number, frame.packet_count, frame.byte_count});
+  on_acknowledged(now, frame.largest_packet_number);
+}
+
+void Path::on_acknowledged(Time now, std::uint32_t largest) noexcept {
+  const bool is_new = largest < next_number_ && largest >= suspect_number_;
+  if (state_ == PathState::Suspect && is_new) trust(now);
 }
 
 void Path::on_name(const PathNameFrame& frame) { peer_name_ = frame.name(); }
@@ -51,15 +66,21 @@ void Path::on_name(const PathNameFrame& frame) { peer_name_ = frame.name(); }
 FeedbackFrame Path::make_feedback(Time now) noexcept {
   last_feedback_ = now;
   rx_bytes_reported_ = counters_.rx_bytes;
+  feedback_at_ = has_news_ ? now + kFeedbackIntervalSparse : kNever;
+  reported_news_ = std::exchange(has_news_, false);
   FeedbackFrame frame;
   frame.path = id_;
   frame.stamp_echo = received_.newest_stamp();
   frame.held = stamp_span(now - received_.newest_at());
   frame.arrived = received_.newest_arrival();
-  frame.largest_packet_number = received_.largest();
+  frame.largest_packet_number = numbers_.ranges().front().last;
   frame.packet_count = received_.packets();
   frame.byte_count = received_.bytes();
   frame.late_count = received_.late();
+  ByteWriter writer(ack_bytes_);
+  write_ack_ranges(writer, numbers_.ranges());
+  frame.blocks = writer.written();
+  feedback_cost_ = (kFeedbackBytes + frame.blocks.size()) * kFeedbackShare;
   return frame;
 }
 
@@ -77,7 +98,7 @@ void Path::add_routine_frames(Time now, ControlPlan& plan) noexcept {
   }
   if (const auto token = validation_.poll(now, random_)) {
     add(make_challenge(*token));
-    plan.padded_bytes = kValidationBytes;
+    if (!answered_) plan.padded_bytes = kValidationBytes;  // its size has been shown otherwise
     name_due_ = true;
   }
   if (name_due_ && !plan.frames.empty()) {
@@ -94,7 +115,7 @@ void Path::add_routine_frames(Time now, ControlPlan& plan) noexcept {
   }
   if (now < feedback_at_) return;
   feedback_at_ = kNever;
-  if (received_.any()) add(make_feedback(now));
+  if (received_.any() && !numbers_.ranges().empty()) add(make_feedback(now));
 }
 
 std::optional<ControlPlan> Path::plan_response(Time now) noexcept {

@@ -1,8 +1,10 @@
 #include "core/session.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/limits.h"
+#include "proto/wire.h"
 
 namespace wanbond {
 namespace {
@@ -16,6 +18,27 @@ constexpr std::size_t kIpv4UdpBytes = 28;  // of IPv4 and UDP headers
 
 EcnMode ecn_of(std::uint16_t features) noexcept {
   return (features & kFeatureEcn) != 0 ? EcnMode::Normal : EcnMode::Compatibility;
+}
+
+// A hole is held for a way there, a report, a way back and a repair; at least as long as a path
+// takes to fail (T_gap of scheduling 5.8).
+constexpr Duration kHoldMargin = 30ms;
+constexpr Duration kHoldDetection = 80ms;
+constexpr Duration kHoldMax = 500ms;
+
+static_assert(SequencedArrival::kOrdered == kDataOrdered && SequencedArrival::kCopy == kDataCopy &&
+              SequencedArrival::kFirst == kDataFirst && SequencedArrival::kVoid == kDataVoid);
+static_assert(Resequencer::kStreamsMax == kStreamCountMax &&
+              FlowTable::kStreamsMax == kStreamCountMax);
+
+FlowKind kind_of(const InnerPacket& inner) noexcept {
+  if (inner.is_tcp()) return FlowKind::Tcp;
+  return inner.is_udp() ? FlowKind::Udp : FlowKind::Other;
+}
+
+bool is_pure_ack(const InnerPacket& inner) noexcept {
+  constexpr std::uint8_t kMore = kTcpSyn | kTcpFin | kTcpRst;
+  return inner.is_tcp() && inner.payload_bytes() == 0 && (inner.tcp_flags & kMore) == 0;
 }
 
 KeyLimits limits_of(const NodeSettings& settings) noexcept {
@@ -51,30 +74,57 @@ Session::Session(Time now, PeerId peer, const RemoteIdentity& remote, const Sess
       control_(now, {peer, half_, configured_, shared.settings.wans}, shared.random),
       exchange_(shared.local, remote_, facts_of(configured_, shared), peer, shared.slots,
                 shared.random),
-      egress_(keyring_, shared.pool, shared.drops),
+      digest_(shared.random),
+      egress_(keyring_, shared.pool, shared.drops, retained_),
+      salvage_(egress_, retained_, flows_),
       ingress_(keyring_, shared.drops),
+      resequencer_(shared.pool),
       init_limit_(kHandshakesPerPeerMax, kHandshakesPerPeerMax) {}
 
-void Session::on_super_packet(Time now, const SuperPacket& super, Outbox& out) noexcept {
-  Path* path = control_.selected();
-  if (path == nullptr) return shared_.drops.add(DropReason::NoPath, super.segment_count());
-  const std::size_t payload_max = payload_bytes_max(*path);
-  if (super.segment_bytes_max() + kDataOverheadBytes > payload_max)
-    return on_oversized(now, super, *path, out);
-  const std::uint64_t bytes = egress_.send(now, super, *path, payload_max, out);
-  if (bytes == 0) return;
+void Session::on_super_packet(Time now, const SuperPacket& super, Packet packet,
+                              Outbox& out) noexcept {
+  const auto to = route();
+  if (!to) return shared_.drops.add(DropReason::NoPath, super.segment_count());
+  const InnerPacket& inner = super.inner();
+  Flow* flow = flows_.use(now, digest_(inner), kind_of(inner));
+  if (super.segment_bytes_max() + kDataOverheadBytes > to->payload_bytes_max)
+    return on_oversized(now, super, *to, out);
+  const FlowTrack track = is_pure_ack(inner) ? FlowTrack::Acks : FlowTrack::Data;
+  Marking marking;
+  const bool is_numbered = flow != nullptr && flow->kind() == FlowKind::Tcp;
+  if (is_numbered) {
+    marking = {.stream = flow->stream(track),
+               .sequence = flow->next(track),
+               .flags = track == FlowTrack::Data ? kDataOrdered : std::uint8_t{0},
+               .kept = retained_.next_number()};
+    if (flow->is_new(track)) marking.flags |= kDataFirst;
+    if ((inner.tcp_flags & (kTcpFin | kTcpRst)) != 0) flow->close();
+  }
+  const SentCount sent = egress_.send(now, super, *to, marking, out);
+  if (sent.segments == 0) return;
+  if (is_numbered) {
+    flow->advance(track, sent.segments);
+    retained_.keep(now, std::move(packet), sent.segments);
+  }
+  salvage_.on_sent(sent.bytes);
   unanswered_since_ = std::min(unanswered_since_, now);
-  tx_packets_ += super.segment_count();
-  tx_bytes_ += bytes;
+  tx_packets_ += sent.segments;
+  tx_bytes_ += sent.bytes;
+}
+
+std::optional<Route> Session::route() noexcept {
+  Path* path = control_.selected();
+  if (path == nullptr) return {};
+  return Route{*path, payload_bytes_max(*path)};
 }
 
 std::size_t Session::payload_bytes_max(const Path& path) const noexcept {
   return std::min<std::size_t>(path.payload_bytes_max(), current_.payload_bytes_max);
 }
 
-std::optional<InnerArrival> Session::on_datagram(Time now, EpochId epoch, const Header& header,
-                                                 const PathAddress& from, MutableBytes datagram,
-                                                 Outbox& out) noexcept {
+std::optional<InnerArrival> Session::on_datagram(Time now, const DatagramHead& head,
+                                                 MutableBytes datagram, Outbox& out) noexcept {
+  const auto& [epoch, header, from, outer_class] = head;
   const auto bytes = static_cast<std::uint32_t>(datagram.size());
   auto opened = ingress_.open(now, epoch, header, datagram);
   if (!opened) return {};
@@ -91,6 +141,7 @@ std::optional<InnerArrival> Session::on_datagram(Time now, EpochId epoch, const 
   if (const auto* control = std::get_if<ControlArrival>(&opened->content)) {
     if (path == nullptr) return {};
     path->on_control_stamp(now, control->stamp);
+    on_reports(now, control->frames, out);
     if (!control_.on_frames(now, *path, control->frames, arrival)) return {};
     lose_keys(now, Cause::PeerClosed);
     exchange_not_before_ = now + kPauseAfterClose;
@@ -99,9 +150,77 @@ std::optional<InnerArrival> Session::on_datagram(Time now, EpochId epoch, const 
   const auto* inner = std::get_if<InnerArrival>(&opened->content);
   if (inner == nullptr) return {};
   if (path != nullptr) path->on_data_received(now, inner->stamp);
+  return in_turn(now, *inner, outer_class);
+}
+
+std::optional<InnerArrival> Session::in_turn(Time now, const InnerArrival& inner,
+                                             std::uint8_t outer_class) noexcept {
+  const auto verdict =
+      resequencer_.push(now, {inner.stream, inner.sequence, inner.flags, outer_class, inner.room});
+  if (inner.room.empty()) return {};
+  if (verdict == Resequencer::Verdict::Duplicate) {
+    shared_.drops.add(DropReason::Duplicate);
+    return {};
+  }
   ++rx_packets_;
-  rx_bytes_ += inner->room.size() - kVirtioHeaderBytes;
-  return *inner;
+  rx_bytes_ += inner.room.size() - kVirtioHeaderBytes;
+  if (verdict == Resequencer::Verdict::Held) return {};
+  return inner;
+}
+
+/// What the peer says of any of our paths.
+void Session::on_reports(Time now, FrameReader frames, Outbox& out) noexcept {
+  const auto to = route();
+  while (const std::optional<Frame> frame = frames.next()) {
+    const auto* report = std::get_if<FeedbackFrame>(&*frame);
+    Path* reported = report == nullptr ? nullptr : control_.find(report->path);
+    if (reported == nullptr) continue;
+    salvage_.on_report(now, *reported, *report, to ? &*to : nullptr, out);
+    heard_reports_ = true;
+  }
+}
+
+/// Sends what is due on a path. A report with news also goes over the path that flows take, which
+/// is the fastest: the reported one may not carry it.
+void Session::send_reports(Time now, Path& path, Outbox& out) noexcept {
+  while (const auto plan = path.poll_transmit(now)) {
+    egress_.send_control(now, *plan, path, out);
+    Path* other = control_.selected();
+    if (other == nullptr || other == &path || !path.has_reported_news()) continue;
+    for (const Frame& frame : plan->frames) {
+      if (!std::holds_alternative<FeedbackFrame>(frame)) continue;
+      ControlPlan copy{.to = other->address(), .frames = {}};
+      (void)copy.frames.push(frame);  // the first of eight
+      egress_.send_control(now, copy, *other, out);
+    }
+  }
+}
+
+void Session::salvage(Time now, Path& path, Outbox& out) noexcept {
+  if (path.sent_log().live_count() == 0) return;
+  const auto to = route();
+  const bool is_other = to && &to->path != &path && to->path.state() == PathState::Up;
+  if (path.state() != PathState::Up && is_other) salvage_.rescue(now, path, *to, out);
+  if (path.sent_log().next_timeout() <= now)
+    salvage_.find_lost(now, path, to ? &*to : nullptr, out);
+}
+
+/// How long the resequencer waits for a packet: until it has come by the slowest path, or was asked
+/// for and sent again by the fastest (scheduling 5.8).
+void Session::update_hold() noexcept {
+  Duration fastest = Duration::max();
+  Duration spread = Duration::zero();
+  Duration jitter = Duration::zero();
+  for (const auto& path : control_.paths()) {
+    if (!path->is_usable() || !path->rtt().has_sample()) continue;
+    fastest = std::min(fastest, path->rtt().srtt() / 2);
+    spread = std::max(spread, control_.relative_delay(*path));
+    jitter = std::max(jitter, path->received().jitter());
+  }
+  if (fastest == Duration::max()) return;
+  const Duration repair = kHoldMargin + 2 * fastest;
+  resequencer_.set_hold(std::min(
+      std::max(spread + fastest + repair + 4 * jitter, kHoldDetection + repair), kHoldMax));
 }
 
 Session::InitVerdict Session::on_init(Time now, ReceivedInit& init, const PathAddress& from,
@@ -177,7 +296,14 @@ void Session::on_promoted(Time now, EpochId epoch, const PathAddress& from, Outb
 void Session::adopt(Time now, EpochId epoch, const PathAddress& proven, Outbox& out) noexcept {
   const PeerFacts& facts = facts_[epoch.value];
   const bool same_place = facts.from.socket == proven.socket && facts.from.remote == proven.remote;
-  if (current_.boot_id != 0 && current_.boot_id != facts.boot_id) control_.on_peer_restarted(now);
+  if (current_.boot_id != 0 && current_.boot_id != facts.boot_id) {
+    control_.on_peer_restarted(now);
+    flows_.on_peer_restarted();
+    resequencer_.reset();
+  }
+  for (const auto& path : control_.paths())
+    if (path->next_number() < kNumberRestart)
+      keyring_.skip_numbers(path->id(), path->next_number());
   current_ = facts;
   current_epoch_ = epoch;
   egress_.set_ecn(facts.ecn);
@@ -215,6 +341,7 @@ void Session::on_timer(Time now, Duration late) noexcept {
   release_slots();
   if (has_keys_ && !keyring_.can_send(now)) lose_keys(now, Cause::KeysExpired);
   control_.on_timer(now, late);
+  resequencer_.on_timer(now);
 }
 
 void Session::update_exchange(Time now) noexcept {
@@ -246,12 +373,14 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
       send_plain(message->to, message->bytes, shared_.pool, shared_.drops, out);
   }
   for (const auto& path : control_.paths()) {
-    if (path->next_timeout() > now) continue;
-    while (const auto plan = path->poll_transmit(now)) egress_.send_control(now, *plan, *path, out);
+    salvage(now, *path, out);
+    if (path->next_timeout() <= now) send_reports(now, *path, out);
   }
+  egress_.flush(out);  // what was sent again
+  if (std::exchange(heard_reports_, false)) update_hold();
   const Time doubt = exchange_.is_running() ? kNever : doubt_at();
-  due_ = std::min(
-      {keyring_.next_timeout(), exchange_.next_timeout(), control_.next_timeout(now), doubt});
+  due_ = std::min({keyring_.next_timeout(), exchange_.next_timeout(), control_.next_timeout(now),
+                   resequencer_.next_timeout(), doubt});
 }
 
 void Session::close(Time now, Outbox& out) noexcept {
@@ -272,7 +401,12 @@ PeerStatus Session::status(Time now) const {
                     .tx_packets = tx_packets_,
                     .tx_bytes = tx_bytes_,
                     .rx_packets = rx_packets_,
-                    .rx_bytes = rx_bytes_};
+                    .rx_bytes = rx_bytes_,
+                    .resequencer = resequencer_.counters(),
+                    .held_packets = resequencer_.held_count(),
+                    .retained_packets = retained_.count(),
+                    .given_up = retained_.given_up(),
+                    .flows = flows_.count(now)};
   if (const Epoch* epoch = keyring_.current()) {
     status.cipher = epoch->send.key().cipher();
     status.handshake_age = now - epoch->created;
@@ -305,6 +439,7 @@ PathStatus Session::path_status(const Path& path) const {
       .tx_bytes = counters.tx_bytes,
       .rx_packets = counters.rx_packets,
       .rx_bytes = counters.rx_bytes,
+      .resent_packets = counters.resent_packets,
       .downs = counters.downs,
       .last_down_cause = counters.last_down_cause};
   if (status.bfd_state == BfdState::Up) status.detection_time = path.bfd().detection_time();

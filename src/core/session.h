@@ -9,10 +9,15 @@
 #include "core/control.h"
 #include "core/egress.h"
 #include "core/exchange.h"
+#include "core/flow_digest.h"
 #include "core/ingress.h"
+#include "core/salvage.h"
 #include "core/slots.h"
 #include "core/status.h"
 #include "core/too_big.h"
+#include "sched/flow.h"
+#include "sched/resequencer.h"
+#include "sched/retain.h"
 
 namespace wanbond {
 
@@ -28,6 +33,14 @@ struct SessionShared {
   std::uint64_t boot_id = 0;
 };
 
+/// What is known of a DATA or CTRL before it is opened.
+struct DatagramHead {
+  EpochId epoch;
+  const Header& header;
+  const PathAddress& from;
+  std::uint8_t outer_class = 0;  // traffic class of the outer IP header
+};
+
 /// Owned by the node. Decides nothing that a machine of its own could decide.
 class Session {
  public:
@@ -35,14 +48,18 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// Sends an inner packet or super packet on the path that the peer's flows use. finish() must
-  /// follow at the end of the batch; until then it may wait for others of its size.
-  void on_super_packet(Time now, const SuperPacket& super, Outbox& out) noexcept;
-  /// A DATA or CTRL for one of our epochs; gives the inner packet, if it is one. finish() must
-  /// follow once the batch's datagrams are in.
-  std::optional<InnerArrival> on_datagram(Time now, EpochId epoch, const Header& header,
-                                          const PathAddress& from, MutableBytes datagram,
+  /// Sends an inner packet or super packet on the path that the peer's flows use. `packet` holds
+  /// what `super` is a view of. finish() must follow at the end of the batch; until then it may
+  /// wait for others of its size.
+  void on_super_packet(Time now, const SuperPacket& super, Packet packet, Outbox& out) noexcept;
+  /// A DATA or CTRL for one of our epochs; gives the inner packet, if it is one and its turn has
+  /// come. finish() must follow once the batch's datagrams are in.
+  std::optional<InnerArrival> on_datagram(Time now, const DatagramHead& head, MutableBytes datagram,
                                           Outbox& out) noexcept;
+
+  /// An inner packet that waited for its turn, virtio header room in front; call until none after
+  /// on_datagram() and finish().
+  std::optional<ReleasedPacket> take_released() noexcept { return resequencer_.take_released(); }
 
   /// What becomes of an HS_INIT whose sender is this peer.
   enum class InitVerdict : std::uint8_t { Answered, Dropped, ProveAddress };
@@ -87,9 +104,16 @@ class Session {
   Time doubt_at() const noexcept;
   void release_slots() noexcept;
   /// A packet that is larger than what `path` carries: sent in fragments, or answered.
-  void on_oversized(Time now, const SuperPacket& super, Path& path, Outbox& out) noexcept;
-  std::uint64_t send_fragments(Time now, const SuperPacket& super, Path& path,
+  void on_oversized(Time now, const SuperPacket& super, const Route& to, Outbox& out) noexcept;
+  std::uint64_t send_fragments(Time now, const SuperPacket& super, const Route& to,
                                Outbox& out) noexcept;
+  void on_reports(Time now, FrameReader frames, Outbox& out) noexcept;
+  void send_reports(Time now, Path& path, Outbox& out) noexcept;
+  void salvage(Time now, Path& path, Outbox& out) noexcept;
+  void update_hold() noexcept;
+  std::optional<InnerArrival> in_turn(Time now, const InnerArrival& inner,
+                                      std::uint8_t outer_class) noexcept;
+  std::optional<Route> route() noexcept;
   std::size_t payload_bytes_max(const Path& path) const noexcept;
   PathStatus path_status(const Path& path) const;
 
@@ -101,8 +125,13 @@ class Session {
   Keyring keyring_;
   Control control_;
   Exchange exchange_;
+  FlowDigest digest_;
+  FlowTable flows_;
+  RetainedPackets retained_;
   Egress egress_;
+  Salvage salvage_;
   Ingress ingress_;
+  Resequencer resequencer_;
 
   std::array<PeerFacts, kEpochs> facts_{};
   PeerFacts current_{};
@@ -114,6 +143,7 @@ class Session {
   Time unanswered_since_ = kNever;  // first data sent since the peer was last heard
   bool has_keys_ = false;
   bool is_up_ = false;
+  bool heard_reports_ = false;  // since the last finish()
   Time due_{};
   std::uint64_t tx_packets_ = 0, tx_bytes_ = 0, rx_packets_ = 0, rx_bytes_ = 0;
 };

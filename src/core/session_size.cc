@@ -15,9 +15,10 @@ std::size_t Session::inner_bytes_max() const noexcept {
   return payload < kDataPayloadBytesMin ? tun : std::min(tun, payload - kDataOverheadBytes);
 }
 
-void Session::on_oversized(Time now, const SuperPacket& super, Path& path, Outbox& out) noexcept {
+void Session::on_oversized(Time now, const SuperPacket& super, const Route& to,
+                           Outbox& out) noexcept {
   if (may_fragment(super.packet(), super.inner())) {
-    const std::uint64_t bytes = send_fragments(now, super, path, out);
+    const std::uint64_t bytes = send_fragments(now, super, to, out);
     if (bytes == 0) return;
     unanswered_since_ = std::min(unanswered_since_, now);
     tx_packets_ += super.segment_count();
@@ -32,14 +33,13 @@ void Session::on_oversized(Time now, const SuperPacket& super, Path& path, Outbo
   (void)super.write_segment(0, Checksum::Full, scratch.bytes());
   const auto inner = parse_inner(scratch.bytes());
   if (!inner) return;
-  shared_.too_big.answer(now, scratch.bytes(), *inner, payload_bytes_max(path) - kDataOverheadBytes,
+  shared_.too_big.answer(now, scratch.bytes(), *inner, to.payload_bytes_max - kDataOverheadBytes,
                          out);
 }
 
-std::uint64_t Session::send_fragments(Time now, const SuperPacket& super, Path& path,
+std::uint64_t Session::send_fragments(Time now, const SuperPacket& super, const Route& to,
                                       Outbox& out) noexcept {
-  const std::size_t payload_max = payload_bytes_max(path);
-  const std::size_t mtu = payload_max - kDataOverheadBytes;
+  const std::size_t mtu = to.payload_bytes_max - kDataOverheadBytes;
   Packet whole = shared_.pool.acquire(super.segment_bytes_max());
   Packet part = shared_.pool.acquire(kVirtioHeaderBytes + mtu);
   if (!whole.valid() || !part.valid()) {
@@ -58,7 +58,7 @@ std::uint64_t Session::send_fragments(Time now, const SuperPacket& super, Path& 
       const std::size_t size =
           write_fragment(whole.bytes(), *inner, mtu, f, room.subspan(kVirtioHeaderBytes));
       const auto fragment = SuperPacket::parse(room.first(kVirtioHeaderBytes + size));
-      if (fragment) bytes += egress_.send(now, *fragment, path, payload_max, out);
+      if (fragment) bytes += egress_.send(now, *fragment, to, {}, out).bytes;
     }
   }
   return bytes;

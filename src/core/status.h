@@ -14,6 +14,8 @@
 #include "crypto/aead.h"
 #include "crypto/key.h"
 #include "proto/bfd.h"
+#include "sched/flow.h"
+#include "sched/resequencer.h"
 
 namespace wanbond {
 
@@ -34,6 +36,7 @@ struct PathStatus {
   BitRate rate{};                       // sent and received by the peer, last second
   std::uint16_t mtu_bytes = 0;
   std::uint64_t tx_packets = 0, tx_bytes = 0, rx_packets = 0, rx_bytes = 0;
+  std::uint64_t resent_packets = 0;  // lost on this path, sent again
   std::uint32_t downs = 0;
   Cause last_down_cause{};
 };
@@ -46,6 +49,11 @@ struct PeerStatus {
   Cipher cipher{};
   Duration handshake_age{};
   std::uint64_t tx_packets = 0, tx_bytes = 0, rx_packets = 0, rx_bytes = 0;  // inner
+  Resequencer::Counters resequencer;
+  std::size_t held_packets = 0;      // by the resequencer, now
+  std::size_t retained_packets = 0;  // super packets kept for repair, now
+  std::uint64_t given_up = 0;        // of these, let go too early for lack of buffers
+  FlowTable::Counts flows{};
   std::vector<PathStatus> paths;
 };
 

@@ -20,6 +20,12 @@ void Validation::recover(Time now, ProbePace pace) noexcept {
   tries_ = 0;
 }
 
+void Validation::probe(Time now) noexcept {
+  mode_ = Mode::Probing;
+  started_ = next_ = now;
+  tries_ = 0;
+}
+
 std::optional<std::uint64_t> Validation::poll(Time now, Random& random) noexcept {
   if (mode_ == Mode::Idle || now < next_) return {};
   Challenge& challenge = sent_[tries_++ % kTokensMax];
@@ -31,6 +37,7 @@ std::optional<std::uint64_t> Validation::poll(Time now, Random& random) noexcept
 Time Validation::next_after(Time now) const noexcept {
   if (mode_ == Mode::Opening)
     return tries_ < kChallengeSchedule.size() ? started_ + kChallengeSchedule[tries_] : kNever;
+  if (mode_ == Mode::Probing) return now + kSuspectProbe;
   const bool fresh = now - started_ < kDownChallengeSpan;
   if (pace_ == ProbePace::Metered)
     return now + (fresh ? kMeteredChallengeFast : kMeteredChallengeSlow);

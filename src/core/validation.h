@@ -22,6 +22,8 @@ class Validation {
   /// Starts anew, for an address that has answered before: every 100 ms for a minute, then every
   /// second, for ever (metered: 1 s, 15 s).
   void recover(Time now, ProbePace pace) noexcept;
+  /// Starts anew, for an address that is in use and in doubt: every 20 ms.
+  void probe(Time now) noexcept;
   /// No more challenges; answers to those under way still count.
   void stop() noexcept { mode_ = Mode::Idle; }
 
@@ -34,7 +36,7 @@ class Validation {
   Time next_timeout() const noexcept { return mode_ == Mode::Idle ? kNever : next_; }
 
  private:
-  enum class Mode : std::uint8_t { Idle, Opening, Recovering };
+  enum class Mode : std::uint8_t { Idle, Opening, Recovering, Probing };
   /// At a challenge every 100 ms, more than any usable round trip.
   static constexpr std::size_t kTokensMax = 16;
   struct Challenge {

@@ -75,6 +75,12 @@ inline constexpr std::size_t kFeedbackBaseBytes = 24;
 inline constexpr std::uint8_t kBlockRanges = 1;
 inline constexpr std::size_t kAckRangeCountMax =
     (kFrameValueBytesMax - kFeedbackBaseBytes - kFrameHeadBytes - 2) / 4 + 1;
+/// Streams are numbered 1 to this: one for the data and one for the pure acknowledgements of 8192
+/// flows. A receiver keeps about 100 bytes for each that it has seen.
+inline constexpr std::size_t kStreamCountMax = 16384;
+/// Packet numbers of a path go on over a rekey, so that reports mean the same under both keys, and
+/// start again from 0 with the first rekey from here on.
+inline constexpr std::uint32_t kNumberRestart = std::uint32_t{1} << 28;
 /// A WAN's name: as long as an interface name (IFNAMSIZ with its zero).
 inline constexpr std::size_t kPathNameBytesMax = 16;
 /// Sequence numbers in one ACK frame: more than a peer can have open at once.
@@ -164,6 +170,12 @@ inline constexpr Duration kSuspectSilence = 45ms;
 /// interval + this + 4 J, J being the path's delay variation.
 inline constexpr Duration kSuspectUnacked = 20ms;
 inline constexpr int kSuspectJitterFactor = 4;
+/// A path under such suspicion is challenged so often; it is down when nothing that was sent since
+/// has been answered for a round trip and this, four lost probes.
+inline constexpr Duration kSuspectProbe = 20ms;
+inline constexpr Duration kSuspectProbeSpan = 80ms;
+/// The round trip of a path without a measurement, for these two.
+inline constexpr Duration kRttUnknown = 100ms;
 /// Suspect by quality: loss above this, or delay above floor + max(this, 3 x floor), for so long.
 inline constexpr std::uint32_t kSuspectLossPpm = 100'000;
 inline constexpr Duration kSuspectDelay = 200ms;
@@ -189,10 +201,13 @@ inline constexpr Duration kMeteredSilenceMax = 45s;
 inline constexpr Duration kFeedbackInterval = 10ms;
 inline constexpr Duration kFeedbackIntervalFast = 5ms;
 inline constexpr std::uint64_t kFeedbackFastBitsPerSecond = 100'000'000;
+/// Without much data it still comes so often: as a heartbeat would. The last one is repeated after
+/// the same time, since nothing else would make good its loss.
+inline constexpr Duration kFeedbackIntervalSparse = 20ms;
 /// And so soon after a gap in a path's packet numbers.
 inline constexpr Duration kFeedbackGapDelay = 2ms;
-/// Share of a path's rate that reports may take.
-inline constexpr std::uint32_t kFeedbackSharePpm = 10'000;
+/// Share of a path's rate that reports may take: one in so many bytes.
+inline constexpr std::uint64_t kFeedbackShare = 100;
 
 // ---- BFD (RFC 5880, protocol BFD) -------------------------------------------------------------
 

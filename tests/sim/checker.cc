@@ -29,7 +29,7 @@ void Checker::on_lan_in(unsigned host, Bytes packet) {
 
 void Checker::on_lan_out(unsigned host, Bytes packet) {
   ++ledgers_[host].lan_out;
-  if (const auto wrong = order_.on_out(packet)) fail(host, *wrong);
+  if (const auto wrong = order_.on_out(world_.now(), packet)) fail(host, *wrong);
 }
 
 void Checker::on_datagram_out(unsigned from, unsigned to, const Datagram& datagram) {
@@ -67,8 +67,11 @@ void Checker::on_buffers(unsigned host, std::size_t used) {
     fail(host, std::to_string(used) + " buffers are held between two inputs");
 }
 
-void Checker::on_end(unsigned host, const DropCounters& drops) {
+void Checker::on_end(unsigned host, const NodeStatus& status) {
   const Ledger& ledger = ledgers_[host];
+  const DropCounters& drops = status.drops;
+  std::uint64_t waiting = 0;
+  for (const PeerStatus& peer : status.peers) waiting += peer.resequencer.voids + peer.held_packets;
   std::uint64_t outbound = 0;
   for (const DropReason reason : kOutboundReasons) outbound += drops.of(reason);
   std::uint64_t all = 0;
@@ -77,7 +80,7 @@ void Checker::on_end(unsigned host, const DropCounters& drops) {
   if (ledger.lan_in > ledger.data_out + outbound)
     fail(host, say(ledger.lan_in) + " packets came from the LAN, but " + say(ledger.data_out) +
                    " were sent and " + say(outbound) + " dropped for a reason");
-  if (ledger.data_in > ledger.lan_out + all)
+  if (ledger.data_in > ledger.lan_out + all + waiting)
     fail(host, say(ledger.data_in) + " DATA came in, but " + say(ledger.lan_out) +
                    " went to the LAN and " + say(all) + " were dropped for a reason");
   if (ledger.lan_out > ledger.data_in)

@@ -25,8 +25,8 @@ class Checker {
     /// DATA may be sent into an outage so long: detection time and one interval, and the way of
     /// what is already sent by the other side. The default is an idle path's.
     Duration dead_path_use_max = 1700ms;
-    /// Packets that a node may hold between two inputs.
-    std::size_t buffers_held_max = 256;
+    /// Packets that a node may hold between two inputs: kept for repair, or waiting for others.
+    std::size_t buffers_held_max = 2048;
   };
   static constexpr std::size_t kViolationsMax = 20;
 
@@ -48,7 +48,7 @@ class Checker {
 
   /// A node begins or ends: packets in = packets out + dropped by reason, for this life of it.
   void on_start(unsigned host) { ledgers_[host] = {}; }
-  void on_end(unsigned host, const DropCounters& drops);
+  void on_end(unsigned host, const NodeStatus& status);
 
   std::uint64_t timer_calls(unsigned host) { return timers_[host].total; }
 

@@ -95,13 +95,13 @@ TEST_SUITE("sim_checker") {
   TEST_CASE("packets that vanish without a reason are found") {
     World world(1);
     Checker checker(world);
-    DropCounters drops;
+    NodeStatus status;
     checker.on_start(kA);
     checker.on_lan_in(kA, packet(1));
     checker.on_lan_in(kA, packet(2));
     checker.on_datagram_out(kA, kB, sealed(0x74, 0x41, 0));
-    drops.add(DropReason::NoPath);
-    checker.on_end(kA, drops);
+    status.drops.add(DropReason::NoPath);
+    checker.on_end(kA, status);
     CHECK(checker.violations().empty());
     checker.on_end(kA, {});
     CHECK(checker.violations().size() == 1);

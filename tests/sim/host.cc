@@ -51,7 +51,7 @@ void Host::terminate() {
 
 void Host::kill() {
   if (!is_running()) return;
-  place_.checker.on_end(place_.number, node_->status(local_now()).drops);
+  place_.checker.on_end(place_.number, node_->status(local_now()));
   node_.reset();
   outbox_->clear();
   sockets_.clear();

@@ -13,8 +13,9 @@
 
 namespace wanbond::sim {
 
-/// There is no resequencer yet: order may break between a packet that went in before its sender
-/// moved to another path and one that went in after.
+/// TCP is put back in order, but for packets that come later than the resequencer waits. What is
+/// not, pure acknowledgements among it, may break order between a packet that went in before its
+/// sender moved to another path and one that went in after.
 class OrderChecker {
  public:
   /// Links that reorder excuse the rest.
@@ -25,7 +26,7 @@ class OrderChecker {
   /// The host sends by another path from now on.
   void on_moved(Time now, unsigned host) { moves_[host].push_back(now); }
   /// What is wrong with a packet that came out, or nothing.
-  std::optional<std::string> on_out(Bytes packet);
+  std::optional<std::string> on_out(Time now, Bytes packet);
 
  private:
   struct Sent {
@@ -35,6 +36,7 @@ class OrderChecker {
     std::uint64_t flow = 0;
     std::uint64_t number = 0;
     Time time{};
+    bool is_resequenced = false;
   };
   struct Flow {
     std::uint64_t sent = 0;

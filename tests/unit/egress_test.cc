@@ -36,7 +36,7 @@ struct Bench {
     read.insert(read.end(), packet.begin(), packet.end());
     const auto super = SuperPacket::parse(read);
     REQUIRE(super);
-    (void)egress.send(kNow, *super, path, kPayloadMax, out);
+    (void)egress.send(kNow, *super, {path, kPayloadMax}, {}, out);
   }
   /// Sizes of the datagrams of each train so far; numbers must go up within each path.
   std::vector<std::vector<std::size_t>> trains() {
@@ -63,7 +63,8 @@ struct Bench {
   DropCounters drops;
   WanSettings wan{.name = "w"};
   Outbox out;
-  Egress egress{keyring, pool, drops};
+  RetainedPackets retained;
+  Egress egress{keyring, pool, drops, retained};
   std::array<std::uint32_t, kPathCountMax> next_number{};
 };
 

@@ -67,7 +67,7 @@ struct Pair {
       Path& path = message.to_near ? near : far;
       const Arrival arrival{
           {SocketId{0}, message.to_near ? kFar : near_seen_as, {}},
-          number++,
+          message.to_near ? near_number++ : far_number++,
           static_cast<std::uint32_t>(std::max<std::size_t>(1200, message.plan.padded_bytes)),
           0,
           true};
@@ -123,14 +123,14 @@ struct Pair {
   std::vector<Message> wire;
   std::vector<std::string> log;
   std::vector<Time> times;
-  std::uint32_t number = 0;
+  std::uint32_t near_number = 0, far_number = 0;  // packet numbers
 };
 
 /// Keeps both ends in the active profile for a while, as traffic does.
 void carry_traffic(Pair& pair, Time until) {
   while (pair.now < until) {
     pair.near.on_data_sent(pair.now, 1, 100);
-    pair.far.on_arrival(pair.now, {{SocketId{0}, kNear, {}}, pair.number++, 132, 0, true});
+    pair.far.on_arrival(pair.now, {{SocketId{0}, kNear, {}}, pair.far_number++, 132, 0, true});
     pair.far.on_data_received(pair.now, wire_stamp(pair.now));
     pair.run_until(pair.now + 10ms);
   }
@@ -226,7 +226,7 @@ TEST_SUITE("path") {
   TEST_CASE("a copier of packets does not pull the path to himself while the old address answers") {
     Pair pair;
     pair.run_until(Time{2s});
-    const Arrival copied{{SocketId{0}, kMoved, {}}, pair.number++, 100, 0, true};
+    const Arrival copied{{SocketId{0}, kMoved, {}}, pair.far_number++, 100, 0, true};
     pair.far.on_arrival(pair.now, copied);
     pair.run_until(Time{4s});
     CHECK(pair.far.address().remote == kNear);
@@ -243,7 +243,7 @@ TEST_SUITE("path") {
   TEST_CASE("an address that is not validated gets at most three times what it sent") {
     Pair pair;
     pair.run_until(Time{2s});
-    pair.far.on_arrival(pair.now, {{SocketId{0}, kMoved, {}}, pair.number++, 28, 0, true});
+    pair.far.on_arrival(pair.now, {{SocketId{0}, kMoved, {}}, pair.far_number++, 28, 0, true});
     std::size_t bytes = 0;
     for (const Time end = pair.now + 3s; pair.now < end; pair.now += 1ms) {
       while (const auto plan = pair.far.poll_transmit(pair.now))

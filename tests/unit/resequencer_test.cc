@@ -29,7 +29,7 @@ struct Out {
     std::array<std::byte, 4> content{};
     ByteWriter(content).u32(sequence);
     const Bytes bytes = (flags & kVoid) != 0 ? Bytes() : Bytes(content);
-    const Verdict verdict = machine.push(now, {stream, sequence & 0xff'ffff, flags, bytes});
+    const Verdict verdict = machine.push(now, {stream, sequence & 0xff'ffff, flags, 0, bytes});
     if (verdict == Verdict::Pass) out.push_back(sequence);
     drain();
     return verdict;

@@ -14,7 +14,7 @@ constexpr Time kStart{1s};
 constexpr Duration kPatience = 2ms;
 
 SentSegment segment(std::uint32_t sequence) {
-  return {.packet = SentSegment::kKeptMin, .stream = 1, .sequence = sequence};
+  return {.packet = SentSegment::kKeptMin, .stream = 1, .sequence = sequence & 0xff'ffff};
 }
 
 struct Sink {

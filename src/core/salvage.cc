@@ -1,0 +1,116 @@
+#include "core/salvage.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "proto/limits.h"
+#include "proto/wire.h"
+
+namespace wanbond {
+namespace {
+
+// Repairs of single losses may take 1/32 of what is sent, and this much at once. A path that loses
+// more is short of room, and whoever fills it must learn that.
+constexpr std::uint64_t kCreditShare = 32;
+constexpr std::uint64_t kCreditMax = 256 << 10;
+// The receiver waits no longer than this for a packet.
+constexpr Duration kUsefulFor = 500ms;
+
+}  // namespace
+
+void Salvage::on_sent(std::uint64_t bytes) noexcept {
+  credit_bytes_ = std::min(credit_bytes_ + bytes / kCreditShare, kCreditMax);
+}
+
+void Salvage::settle(const SentSegment& segment) noexcept {
+  if (segment.is_kept()) retained_.release(segment.packet);
+  if ((segment.flags & kDataFirst) != 0) flows_.on_acknowledged(segment.stream);
+}
+
+void Salvage::on_report(Time now, Path& reported, const FeedbackFrame& report, const Route* route,
+                        Outbox& out) noexcept {
+  SentLog& log = reported.sent_log();
+  for (const NumberRange& range : acknowledged(report))
+    log.on_acknowledged(now, range, [this](const SentSegment& segment) { settle(segment); });
+  reported.on_acknowledged(now, report.largest_packet_number);
+  find_lost(now, reported, route, out);
+}
+
+void Salvage::find_lost(Time now, Path& path, const Route* route, Outbox& out) noexcept {
+  lost_.clear();
+  path.sent_log().find_lost(now, path.reordering(), [this](const SentSegment& segment) {
+    if (segment.is_kept()) lost_.push_back(segment);
+  });
+  if (lost_.empty()) return;
+  if (route == nullptr) {
+    for (const SentSegment& segment : lost_) retained_.release(segment.packet);
+    return;
+  }
+  Job job{.now = now, .from = path, .to = *route, .out = out};
+  for (const SentSegment& segment : lost_) {
+    if (is_worth_repair(now, path, segment))
+      send_again(job, segment);
+    else
+      give_up(job, segment);
+  }
+}
+
+/// It is there still, and the receiver may still wait for it.
+bool Salvage::is_useful(Time now, const SentSegment& segment) const noexcept {
+  return retained_.find(segment.packet) != nullptr &&
+         now - retained_.kept_at(segment.packet) < kUsefulFor;
+}
+
+/// Pure acknowledgements are superseded by the next one. What is lost before a queue of ours is
+/// lost because of it: the flow must see that and slow down.
+bool Salvage::is_worth_repair(Time now, const Path& path,
+                              const SentSegment& segment) const noexcept {
+  return (segment.flags & kDataOrdered) != 0 && !path.is_queued() && credit_bytes_ > 0 &&
+         is_useful(now, segment);
+}
+
+void Salvage::rescue(Time now, Path& from, const Route& to, Outbox& out) noexcept {
+  lost_.clear();
+  from.sent_log().take_all([this](const SentSegment& segment) {
+    if (segment.is_kept()) lost_.push_back(segment);
+  });
+  std::sort(lost_.begin(), lost_.end(), [](const SentSegment& a, const SentSegment& b) {
+    return std::tie(a.packet, a.segment) < std::tie(b.packet, b.segment);
+  });
+  Job job{.now = now, .from = from, .to = to, .out = out};
+  for (const SentSegment& segment : lost_) {
+    if (is_useful(now, segment))
+      send_again(job, segment);
+    else
+      give_up(job, segment);
+  }
+  lost_ = {};
+}
+
+void Salvage::send_again(Job& job, const SentSegment& segment) noexcept {
+  if (job.parsed != segment.packet) {
+    job.parsed = segment.packet;
+    job.super = SuperPacket::parse(retained_.find(segment.packet)->bytes());
+  }
+  const Marking marking{.stream = segment.stream,
+                        .sequence = segment.sequence,
+                        .flags = static_cast<std::uint8_t>(segment.flags | kDataCopy),
+                        .kept = segment.packet};
+  if (!egress_.send_segment(job.now, *job.super, segment.segment, job.to, marking, job.out))
+    return give_up(job, segment);
+  job.from.count_resent();
+  const std::uint64_t bytes = job.super->segment_bytes(segment.segment);
+  credit_bytes_ -= std::min(credit_bytes_, bytes);
+}
+
+void Salvage::give_up(const Job& job, const SentSegment& segment) noexcept {
+  if ((segment.flags & kDataOrdered) != 0)
+    egress_.send_void(job.now,
+                      {.stream = segment.stream,
+                       .sequence = segment.sequence,
+                       .flags = static_cast<std::uint8_t>(segment.flags | kDataCopy)},
+                      job.to.path, job.out);
+  retained_.release(segment.packet);
+}
+
+}  // namespace wanbond

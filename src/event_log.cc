@@ -52,7 +52,9 @@ std::string what_happened(const NamedEvent& named) {
     case EventKind::PathSize:
       return "carries datagrams of " + std::to_string(named.event.payload_bytes) + " bytes";
     case EventKind::PathSelected:
-      return "carries the traffic now";
+      if (named.event.flows == FlowCare::All) return "carries the traffic now";
+      return named.event.flows == FlowCare::Repaired ? "carries TCP now"
+                                                     : "carries all but TCP now";
     case EventKind::PathRemoved:
       return "removed";
   }
@@ -92,6 +94,7 @@ std::string event_json(const NamedEvent& named) {
   if (event.kind == EventKind::PathState)
     json.member("from", to_string(event.from)).member("to", to_string(event.to));
   if (event.kind == EventKind::PathSize) json.member("payload_bytes", event.payload_bytes);
+  if (event.kind == EventKind::PathSelected) json.member("flows", to_string(event.flows));
   json.member("cause", to_string(event.cause));
   if (event.silence > Duration::zero()) json.member("silence_ms", to_ms(event.silence));
   return json.member("text", event_text(named)).end_object().text();

@@ -185,7 +185,7 @@ void Control::on_timer(Time now, Duration late) noexcept {
 }
 
 Time Control::next_timeout(Time now) const noexcept {
-  Time next = failover_.next_timeout();
+  Time next = std::min(failover_[0].next_timeout(), failover_[1].next_timeout());
   for (const auto& path : paths_)
     next = std::min({next, path->next_timeout(), path->next_view_change(now)});
   return next;
@@ -211,31 +211,46 @@ void Control::report_changes(Time now, Path& path, Outbox& out) noexcept {
   }
 }
 
-void Control::select(Time now, Outbox& out) noexcept {
+std::optional<Move> Control::update(Time now, FlowCare care) noexcept {
   FixedVector<PathView, kPathCountMax> views;
-  for (const auto& path : paths_) (void)views.push(path->view(now));  // as many as paths
-  const bool was_up = failover_.selected().has_value();
-  const std::optional<Move> move = failover_.update(now, views);
-  if (!move) return;
-  Event event{.at = now, .cause = cause_of(move->reason), .peer = settings_.peer};
-  if (move->to) {
-    event.kind = EventKind::PathSelected;
-    event.path = *move->to;
-    out.report(event);
-  }
-  if (was_up == move->to.has_value()) return;
-  event.kind = move->to ? EventKind::PeerUp : EventKind::PeerDown;
-  if (!move->to) event.cause = last_change_;
-  out.report(event);
+  for (const auto& path : paths_) (void)views.push(path->view(now, care));  // as many as paths
+  return failover_[static_cast<std::size_t>(care)].update(now, views);
 }
 
-Path* Control::selected() noexcept {
-  const auto id = failover_.selected();
+void Control::select(Time now, Outbox& out) noexcept {
+  const bool was_up = failover(FlowCare::Plain).selected().has_value();
+  const std::optional<Move> repaired = update(now, FlowCare::Repaired);
+  const std::optional<Move> plain = update(now, FlowCare::Plain);
+  const auto report = [&](const Move& move, FlowCare flows) {
+    if (!move.to) return;
+    out.report({.at = now,
+                .kind = EventKind::PathSelected,
+                .cause = cause_of(move.reason),
+                .peer = settings_.peer,
+                .path = *move.to,
+                .flows = flows});
+  };
+  if (repaired && plain && repaired->to == plain->to) {
+    report(*repaired, FlowCare::All);
+  } else {
+    if (repaired) report(*repaired, FlowCare::Repaired);
+    if (plain) report(*plain, FlowCare::Plain);
+  }
+  if (!plain || was_up == plain->to.has_value()) return;
+  out.report({.at = now,
+              .kind = plain->to ? EventKind::PeerUp : EventKind::PeerDown,
+              .cause = plain->to ? cause_of(plain->reason) : last_change_,
+              .peer = settings_.peer,
+              .path = plain->to.value_or(PathId{})});
+}
+
+Path* Control::selected(FlowCare care) noexcept {
+  const auto id = failover(care).selected();
   return id ? find(*id) : nullptr;
 }
 
-const Path* Control::selected() const noexcept {
-  const auto id = failover_.selected();
+const Path* Control::selected(FlowCare care) const noexcept {
+  const auto id = failover(care).selected();
   return id ? find(*id) : nullptr;
 }
 
@@ -273,7 +288,7 @@ Control::Targets Control::handshake_targets(Time now) const noexcept {
   for (const auto& path : paths_)
     if (path->address().remote.port != 0) (void)order.push(path.get());
   const auto key = [&](const Path* path) {
-    const PathView view = path->view(now);
+    const PathView view = path->view(now, FlowCare::Plain);
     return std::tuple(-static_cast<int>(view.usability), view.rank, view.delay, view.id);
   };
   std::sort(order.begin(), order.end(),

@@ -56,9 +56,13 @@ class Control {
 
   /// Null: none has this id.
   Path* find(PathId id) const noexcept;
-  /// The path that flows take, or null.
-  Path* selected() noexcept;
-  const Path* selected() const noexcept;
+  /// The path that these flows (not All) take; null: none is usable, for any of them.
+  Path* selected(FlowCare care) noexcept;
+  const Path* selected(FlowCare care) const noexcept;
+  /// Some flows take this path.
+  bool is_selected(const Path& path) const noexcept {
+    return &path == selected(FlowCare::Repaired) || &path == selected(FlowCare::Plain);
+  }
   bool has_usable() const noexcept;
   /// A path is usable or is being validated: no need to shake hands again yet.
   bool has_hope() const noexcept;
@@ -84,12 +88,16 @@ class Control {
   void remove(Time now, std::size_t index, Cause cause, Outbox& out) noexcept;
   void report_changes(Time now, Path& path, Outbox& out) noexcept;
   void select(Time now, Outbox& out) noexcept;
+  std::optional<Move> update(Time now, FlowCare care) noexcept;
+  const Failover& failover(FlowCare care) const noexcept {
+    return failover_[static_cast<std::size_t>(care)];
+  }
 
   Settings settings_;
   Random& random_;
   FixedVector<std::unique_ptr<Path>, kPathCountMax> paths_;
   std::array<std::uint8_t, kPathCountMax> endpoint_of_{};  // by path id; kNoEndpoint: none
-  Failover failover_;
+  std::array<Failover, 2> failover_;                       // by FlowCare
   bool has_keys_ = false;
   Cause last_change_{};  // of any path: why the peer is down when none is left
 };

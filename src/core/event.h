@@ -23,7 +23,7 @@ enum class EventKind : std::uint8_t {
   PathState,     // `from` -> `to`
   PathMoved,     // the peer's address on this path changed and was validated
   PathSize,      // the largest datagram that it carries is known now, or has changed
-  PathSelected,  // all flows of the peer use this path from now on
+  PathSelected,  // `flows` of the peer use this path from now on
   PathRemoved
 };
 
@@ -53,6 +53,13 @@ enum class Cause : std::uint8_t {
 /// "no sign of life", as in `wanbond events`.
 std::string_view to_string(Cause cause) noexcept;
 
+/// Flows by what happens to a packet that is lost with its path: it is sent again (TCP), or not.
+/// Only the second kind keeps away from a path that flaps.
+enum class FlowCare : std::uint8_t { Repaired, Plain, All };
+
+/// "all", as in `wanbond events`.
+std::string_view to_string(FlowCare care) noexcept;
+
 /// One state change. Fields that the kind does not need keep their defaults.
 struct Event {
   Time at{};  // when it was decided
@@ -64,6 +71,7 @@ struct Event {
   wanbond::PathState to{};
   Duration silence{};               // time since the last sign of life on the path
   std::uint16_t payload_bytes = 0;  // PathSize: of UDP
+  FlowCare flows = FlowCare::All;   // PathSelected
 };
 
 }  // namespace wanbond

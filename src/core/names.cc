@@ -70,6 +70,18 @@ std::string_view to_string(PathState state) noexcept {
   return "unknown";
 }
 
+std::string_view to_string(FlowCare care) noexcept {
+  switch (care) {
+    case FlowCare::Repaired:
+      return "repaired";
+    case FlowCare::Plain:
+      return "plain";
+    case FlowCare::All:
+      return "all";
+  }
+  return "unknown";
+}
+
 std::string_view to_string(Cause cause) noexcept {
   switch (cause) {
     case Cause::None:

@@ -148,8 +148,9 @@ class Path {
   /// Largest UDP payload that it is known to carry.
   std::size_t payload_bytes_max() const noexcept { return pmtu_.payload_bytes(); }
   const PathMtu& mtu() const noexcept { return pmtu_; }
-  /// How Failover should see it: never to be used while it cannot carry the smallest TUN MTU.
-  PathView view(Time now) const noexcept;
+  /// How Failover should see it for flows that are repaired, or not: never to be used while it
+  /// cannot carry the smallest TUN MTU.
+  PathView view(Time now, FlowCare care) const noexcept;
   const BfdSession& bfd() const noexcept { return bfd_; }
   const RttEstimator& rtt() const noexcept { return rtt_; }
   const ReceiveAccount& received() const noexcept { return received_; }

@@ -83,15 +83,15 @@ Session::Session(Time now, PeerId peer, const RemoteIdentity& remote, const Sess
 
 void Session::on_super_packet(Time now, const SuperPacket& super, Packet packet,
                               Outbox& out) noexcept {
-  const auto to = route();
-  if (!to) return shared_.drops.add(DropReason::NoPath, super.segment_count());
   const InnerPacket& inner = super.inner();
   Flow* flow = flows_.use(now, digest_(inner), kind_of(inner));
+  const bool is_numbered = flow != nullptr && flow->kind() == FlowKind::Tcp;
+  const auto to = route(is_numbered ? FlowCare::Repaired : FlowCare::Plain);
+  if (!to) return shared_.drops.add(DropReason::NoPath, super.segment_count());
   if (super.segment_bytes_max() + kDataOverheadBytes > to->payload_bytes_max)
     return on_oversized(now, super, *to, out);
   const FlowTrack track = is_pure_ack(inner) ? FlowTrack::Acks : FlowTrack::Data;
   Marking marking;
-  const bool is_numbered = flow != nullptr && flow->kind() == FlowKind::Tcp;
   if (is_numbered) {
     marking = {.stream = flow->stream(track),
                .sequence = flow->next(track),
@@ -112,8 +112,8 @@ void Session::on_super_packet(Time now, const SuperPacket& super, Packet packet,
   tx_bytes_ += sent.bytes;
 }
 
-std::optional<Route> Session::route() noexcept {
-  Path* path = control_.selected();
+std::optional<Route> Session::route(FlowCare care) noexcept {
+  Path* path = control_.selected(care);
   if (path == nullptr) return {};
   return Route{*path, payload_bytes_max(*path)};
 }
@@ -170,7 +170,7 @@ std::optional<InnerArrival> Session::in_turn(Time now, const InnerArrival& inner
 
 /// What the peer says of any of our paths.
 void Session::on_reports(Time now, FrameReader frames, Outbox& out) noexcept {
-  const auto to = route();
+  const auto to = route(FlowCare::Repaired);
   while (const std::optional<Frame> frame = frames.next()) {
     const auto* report = std::get_if<FeedbackFrame>(&*frame);
     Path* reported = report == nullptr ? nullptr : control_.find(report->path);
@@ -185,7 +185,7 @@ void Session::on_reports(Time now, FrameReader frames, Outbox& out) noexcept {
 void Session::send_reports(Time now, Path& path, Outbox& out) noexcept {
   while (const auto plan = path.poll_transmit(now)) {
     egress_.send_control(now, *plan, path, out);
-    Path* other = control_.selected();
+    Path* other = control_.selected(FlowCare::Repaired);
     if (other == nullptr || other == &path || !path.has_reported_news()) continue;
     for (const Frame& frame : plan->frames) {
       if (!std::holds_alternative<FeedbackFrame>(frame)) continue;
@@ -198,7 +198,7 @@ void Session::send_reports(Time now, Path& path, Outbox& out) noexcept {
 
 void Session::salvage(Time now, Path& path, Outbox& out) noexcept {
   if (path.sent_log().live_count() == 0) return;
-  const auto to = route();
+  const auto to = route(FlowCare::Repaired);
   const bool is_other = to && &to->path != &path && to->path.state() == PathState::Up;
   if (path.state() != PathState::Up && is_other) salvage_.rescue(now, path, *to, out);
   if (path.sent_log().next_timeout() <= now)
@@ -355,7 +355,7 @@ void Session::update_exchange(Time now) noexcept {
 
 Time Session::doubt_at() const noexcept {
   if (unanswered_since_ == kNever || !has_keys_) return kNever;
-  const Path* path = control_.selected();
+  const Path* path = control_.selected(FlowCare::Plain);
   return unanswered_since_ + kDoubtAfter +
          (path == nullptr ? Duration::zero() : path->rtt().srtt());
 }
@@ -364,7 +364,7 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
   egress_.flush(out);
   update_exchange(now);
   control_.settle(now, out);
-  is_up_ = control_.selected() != nullptr;
+  is_up_ = control_.selected(FlowCare::Plain) != nullptr;
   const auto reach = control_.has_usable() && now < doubt_at() ? Exchange::Reach::SomePathUp
                                                                : Exchange::Reach::AllPathsDown;
   if (exchange_.next_timeout() <= now) {
@@ -426,7 +426,7 @@ PathStatus Session::path_status(const Path& path) const {
       .remote = address.remote,
       .state = path.state(),
       .bfd_state = path.bfd().state(),
-      .selected = control_.selected() == &path,
+      .selected = control_.is_selected(path),
       .learned = path.origin() == PathOrigin::Learned,
       .rtt = path.rtt().srtt(),
       .rtt_min = path.rtt().floor(),

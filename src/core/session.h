@@ -113,7 +113,7 @@ class Session {
   void update_hold() noexcept;
   std::optional<InnerArrival> in_turn(Time now, const InnerArrival& inner,
                                       std::uint8_t outer_class) noexcept;
-  std::optional<Route> route() noexcept;
+  std::optional<Route> route(FlowCare care) noexcept;
   std::size_t payload_bytes_max(const Path& path) const noexcept;
   PathStatus path_status(const Path& path) const;
 

@@ -154,7 +154,7 @@ TEST_SUITE("path") {
     pair.cut = true;
     pair.run_until(Time{3s} + 900ms);
     CHECK(pair.near.state() == PathState::Validating);
-    CHECK(pair.near.view(pair.now).usability == Usability::Never);
+    CHECK(pair.near.view(pair.now, FlowCare::Plain).usability == Usability::Never);
     pair.run_until(Time{5s});
     CHECK(pair.when("near down") == Time{4s});
     CHECK(pair.near.counters().downs == 0);
@@ -199,7 +199,7 @@ TEST_SUITE("path") {
     pair.wire.clear();
     pair.run_until(pair.now + 60ms);
     REQUIRE(pair.near.state() == PathState::Suspect);
-    CHECK(pair.near.view(pair.now).usability == Usability::LastResort);
+    CHECK(pair.near.view(pair.now, FlowCare::Plain).usability == Usability::LastResort);
     pair.near.on_arrival(pair.now, {{SocketId{0}, kFar, {}}, 99'999, 100, 0, true});
     CHECK(pair.near.state() == PathState::Up);
   }
@@ -293,10 +293,10 @@ TEST_SUITE("path") {
     Pair pair;
     pair.run_until(Time{2s});
     pair.wan.metered = true;
-    const unsigned metered = pair.near.view(pair.now).rank;
+    const unsigned metered = pair.near.view(pair.now, FlowCare::Plain).rank;
     pair.wan.metered = false;
     pair.wan.priority = 255;
-    CHECK(pair.near.view(pair.now).rank < metered);
+    CHECK(pair.near.view(pair.now, FlowCare::Plain).rank < metered);
   }
 }
 

@@ -27,7 +27,10 @@ void RetainedPackets::keep(Time now, Packet packet, std::uint32_t segments) noex
   if (packet.is_scarce()) {
     ++given_up_;
   } else {
-    at(next_) = {std::move(packet), now, segments};
+    Kept& kept = at(next_);
+    kept.packet = std::move(packet);
+    kept.since = now;
+    kept.segments = segments;
     ++count_;
   }
   if (++next_ < SentSegment::kKeptMin) {  // 2^32 packets later: the first numbers mean others

@@ -83,10 +83,6 @@ void PacketPool::release(std::uint32_t size_class, std::uint32_t index) noexcept
   c.free.push_back(index);  // never allocates: the capacity was reserved for all
 }
 
-Packet::~Packet() {
-  if (pool_ != nullptr) pool_->release(size_class_, index_);
-}
-
 bool Packet::is_scarce() const noexcept { return pool_->classes_[size_class_].is_scarce(); }
 
 void Packet::resize(std::size_t size) noexcept {
@@ -104,16 +100,6 @@ void Packet::grow_front(std::size_t count) noexcept {
   check(count <= offset_);
   offset_ -= static_cast<std::uint32_t>(count);
   size_ += static_cast<std::uint32_t>(count);
-}
-
-void Packet::swap(Packet& other) noexcept {
-  std::swap(pool_, other.pool_);
-  std::swap(base_, other.base_);
-  std::swap(offset_, other.offset_);
-  std::swap(size_, other.size_);
-  std::swap(room_, other.room_);
-  std::swap(index_, other.index_);
-  std::swap(size_class_, other.size_class_);
 }
 
 }  // namespace wanbond

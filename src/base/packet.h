@@ -77,7 +77,9 @@ class Packet {
     Packet(std::move(other)).swap(*this);
     return *this;
   }
-  ~Packet();
+  ~Packet() {
+    if (pool_ != nullptr) pool_->release(size_class_, index_);
+  }
 
   bool valid() const noexcept { return pool_ != nullptr; }
   MutableBytes bytes() noexcept { return {base_ + offset_, size_}; }
@@ -98,7 +100,15 @@ class Packet {
 
  private:
   friend class PacketPool;
-  void swap(Packet& other) noexcept;
+  void swap(Packet& other) noexcept {
+    std::swap(pool_, other.pool_);
+    std::swap(base_, other.base_);
+    std::swap(offset_, other.offset_);
+    std::swap(size_, other.size_);
+    std::swap(room_, other.room_);
+    std::swap(index_, other.index_);
+    std::swap(size_class_, other.size_class_);
+  }
 
   PacketPool* pool_ = nullptr;
   std::byte* base_ = nullptr;  // of the buffer, not of the content

@@ -350,9 +350,11 @@ PathView Path::view(Time now, FlowCare care) const noexcept {
   PathView view{id_, Usability::Never, 0, rtt_.floor() / 2};
   if (!pmtu_.carries_data()) return view;
   if (state_ == PathState::Suspect) view.usability = Usability::LastResort;
-  if (state_ == PathState::Up)
-    view.usability =
-        care != FlowCare::Repaired && hold_down_.is_held(now) ? Usability::Held : Usability::Usable;
+  if (state_ == PathState::Up) {
+    const bool is_held =
+        care == FlowCare::Repaired ? hold_down_.is_held_repaired(now) : hold_down_.is_held(now);
+    view.usability = is_held ? Usability::Held : Usability::Usable;
+  }
   view.rank = std::max(wan_.priority - 1 + (wan_.metered ? kMeteredRank : 0), peer_rank_);
   return view;
 }

@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   }
   Measure measure;
   for (const auto& add :
-       {add_classify, add_split, add_coalesce, add_window, add_keyring, add_pipeline})
+       {add_classify, add_split, add_coalesce, add_window, add_keyring, add_order, add_pipeline})
     add(measure);
   return measure.run(argc, argv);
 }

@@ -35,6 +35,11 @@ class TcpReceiver {
   TcpReceiver(World& world, Lan& lan, const Conversation& who, std::uint16_t mss_bytes);
 
   const Report& report() const noexcept { return report_; }
+  /// The longest time without progress is counted anew from now on.
+  void reset_gap() {
+    report_.gap_max = {};
+    report_.last_progress = world_.now();
+  }
 
  private:
   void receive(const ParsedPacket& packet);

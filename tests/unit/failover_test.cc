@@ -85,6 +85,22 @@ TEST_SUITE("failover") {
 }
 
 TEST_SUITE("hold down") {
+  TEST_CASE("what is repaired waits half a second after the third down, the rest a second") {
+    HoldDown hold;
+    for (int i = 0; i < 3; ++i) {
+      CHECK_FALSE(hold.is_held(Time{10s + i * 2s}));
+      hold.on_down(Time{10s + i * 2s});
+      hold.on_up(Time{11s + i * 2s});
+    }
+    const Time up{15s};
+    CHECK(hold.is_held_repaired(up + 499ms));
+    CHECK(hold.next_timeout(up) == up + 500ms);
+    CHECK_FALSE(hold.is_held_repaired(up + 500ms));
+    CHECK(hold.is_held(up + 999ms));
+    CHECK(hold.next_timeout(up + 500ms) == up + 1s);
+    CHECK_FALSE(hold.is_held(up + 1s));
+  }
+
   TEST_CASE("two failures in 30 s cost nothing, the third costs a second") {
     HoldDown hold;
     for (const Time down : {Time{1s}, Time{5s}}) {
@@ -95,7 +111,7 @@ TEST_SUITE("hold down") {
     hold.on_down(Time{10s});
     hold.on_up(Time{11s});
     CHECK(hold.is_held(Time{11s}));
-    CHECK(hold.next_timeout(Time{11s}) == Time{12s});
+    CHECK(hold.next_timeout(Time{11s}) == Time{11s + HoldDown::kRepairedMax});
     CHECK_FALSE(hold.is_held(Time{12s}));
   }
 

@@ -35,7 +35,7 @@ bool seal(Keyring& keyring, SendNumber number, MutableBytes datagram) noexcept {
 
 }  // namespace
 
-SentCount Egress::send(Time now, const SuperPacket& super, const Route& route,
+SentCount Egress::send(Time now, const SuperPacket& super, const SendPath& route,
                        const Marking& marking, Outbox& out) noexcept {
   SentCount sent;
   const std::uint32_t count = super.segment_count();
@@ -58,7 +58,7 @@ SentCount Egress::send(Time now, const SuperPacket& super, const Route& route,
 }
 
 bool Egress::send_segment(Time now, const SuperPacket& super, std::uint32_t index,
-                          const Route& route, const Marking& marking, Outbox& out) noexcept {
+                          const SendPath& route, const Marking& marking, Outbox& out) noexcept {
   const std::size_t bytes = super.segment_bytes(index) + kDataOverheadBytes;
   const bool fits = bytes <= route.payload_bytes_max;
   if (!fits || add(now, super, index, route.path, marking, out) == 0) {

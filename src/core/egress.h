@@ -22,7 +22,7 @@ void send_plain(const PathAddress& to, Bytes message, PacketPool& pool, DropCoun
                 Outbox& out) noexcept;
 
 /// A path to send on, and the largest UDP payload that both ends take there.
-struct Route {
+struct SendPath {
   Path& path;
   std::size_t payload_bytes_max = 0;
 };
@@ -53,10 +53,10 @@ class Egress {
   /// Appends all segments of `super` to the train on the route; what is full leaves, the rest waits
   /// for more until flush(). Datagrams that are too large are dropped and counted, all of them; for
   /// lack of buffers or numbers, the last ones.
-  SentCount send(Time now, const SuperPacket& super, const Route& route, const Marking& marking,
+  SentCount send(Time now, const SuperPacket& super, const SendPath& route, const Marking& marking,
                  Outbox& out) noexcept;
   /// The same for segment `index` alone. False: it was dropped and counted.
-  bool send_segment(Time now, const SuperPacket& super, std::uint32_t index, const Route& route,
+  bool send_segment(Time now, const SuperPacket& super, std::uint32_t index, const SendPath& route,
                     const Marking& marking, Outbox& out) noexcept;
   /// Tells the receiver not to wait for a packet.
   void send_void(Time now, const Marking& marking, Path& path, Outbox& out) noexcept;

@@ -27,8 +27,8 @@ void Salvage::settle(const SentSegment& segment) noexcept {
   if ((segment.flags & kDataFirst) != 0) flows_.on_acknowledged(segment.stream);
 }
 
-void Salvage::on_report(Time now, Path& reported, const FeedbackFrame& report, const Route* route,
-                        Outbox& out) noexcept {
+void Salvage::on_report(Time now, Path& reported, const FeedbackFrame& report,
+                        const SendPath* route, Outbox& out) noexcept {
   SentLog& log = reported.sent_log();
   for (const NumberRange& range : acknowledged(report))
     log.on_acknowledged(now, range, [this](const SentSegment& segment) { settle(segment); });
@@ -36,7 +36,7 @@ void Salvage::on_report(Time now, Path& reported, const FeedbackFrame& report, c
   find_lost(now, reported, route, out);
 }
 
-void Salvage::find_lost(Time now, Path& path, const Route* route, Outbox& out) noexcept {
+void Salvage::find_lost(Time now, Path& path, const SendPath* route, Outbox& out) noexcept {
   lost_.clear();
   path.sent_log().find_lost(now, path.reordering(), [this](const SentSegment& segment) {
     if (segment.is_kept()) lost_.push_back(segment);
@@ -69,7 +69,7 @@ bool Salvage::is_worth_repair(Time now, const Path& path,
          is_useful(now, segment);
 }
 
-void Salvage::rescue(Time now, Path& from, const Route& to, Outbox& out) noexcept {
+void Salvage::rescue(Time now, Path& from, const SendPath& to, Outbox& out) noexcept {
   lost_.clear();
   from.sent_log().take_all([this](const SentSegment& segment) {
     if (segment.is_kept()) lost_.push_back(segment);

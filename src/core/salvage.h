@@ -24,19 +24,19 @@ class Salvage {
   void on_sent(std::uint64_t bytes) noexcept;
   /// A report of `reported`, well-formed, by whatever path it came. `route`: where to send what is
   /// lost; null: nowhere.
-  void on_report(Time now, Path& reported, const FeedbackFrame& report, const Route* route,
+  void on_report(Time now, Path& reported, const FeedbackFrame& report, const SendPath* route,
                  Outbox& out) noexcept;
   /// Repairs what later packets have overtaken. Also at SentLog::next_timeout().
-  void find_lost(Time now, Path& path, const Route* route, Outbox& out) noexcept;
+  void find_lost(Time now, Path& path, const SendPath* route, Outbox& out) noexcept;
   /// `from` has failed: all that is under way there goes over `to`, in the order of the LAN.
-  void rescue(Time now, Path& from, const Route& to, Outbox& out) noexcept;
+  void rescue(Time now, Path& from, const SendPath& to, Outbox& out) noexcept;
 
  private:
   /// What is being sent again, and the super packet that was parsed last.
   struct Job {
     Time now;
     Path& from;
-    const Route& to;
+    const SendPath& to;
     Outbox& out;
     std::uint32_t parsed = SentSegment::kNothing;
     std::optional<SuperPacket> super{};

@@ -112,10 +112,10 @@ void Session::on_super_packet(Time now, const SuperPacket& super, Packet packet,
   tx_bytes_ += sent.bytes;
 }
 
-std::optional<Route> Session::route(FlowCare care) noexcept {
+std::optional<SendPath> Session::route(FlowCare care) noexcept {
   Path* path = control_.selected(care);
   if (path == nullptr) return {};
-  return Route{*path, payload_bytes_max(*path)};
+  return SendPath{*path, payload_bytes_max(*path)};
 }
 
 std::size_t Session::payload_bytes_max(const Path& path) const noexcept {

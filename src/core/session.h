@@ -104,8 +104,8 @@ class Session {
   Time doubt_at() const noexcept;
   void release_slots() noexcept;
   /// A packet that is larger than what `path` carries: sent in fragments, or answered.
-  void on_oversized(Time now, const SuperPacket& super, const Route& to, Outbox& out) noexcept;
-  std::uint64_t send_fragments(Time now, const SuperPacket& super, const Route& to,
+  void on_oversized(Time now, const SuperPacket& super, const SendPath& to, Outbox& out) noexcept;
+  std::uint64_t send_fragments(Time now, const SuperPacket& super, const SendPath& to,
                                Outbox& out) noexcept;
   void on_reports(Time now, FrameReader frames, Outbox& out) noexcept;
   void send_reports(Time now, Path& path, Outbox& out) noexcept;
@@ -113,7 +113,7 @@ class Session {
   void update_hold() noexcept;
   std::optional<InnerArrival> in_turn(Time now, const InnerArrival& inner,
                                       std::uint8_t outer_class) noexcept;
-  std::optional<Route> route(FlowCare care) noexcept;
+  std::optional<SendPath> route(FlowCare care) noexcept;
   std::size_t payload_bytes_max(const Path& path) const noexcept;
   PathStatus path_status(const Path& path) const;
 

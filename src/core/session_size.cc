@@ -15,7 +15,7 @@ std::size_t Session::inner_bytes_max() const noexcept {
   return payload < kDataPayloadBytesMin ? tun : std::min(tun, payload - kDataOverheadBytes);
 }
 
-void Session::on_oversized(Time now, const SuperPacket& super, const Route& to,
+void Session::on_oversized(Time now, const SuperPacket& super, const SendPath& to,
                            Outbox& out) noexcept {
   if (may_fragment(super.packet(), super.inner())) {
     const std::uint64_t bytes = send_fragments(now, super, to, out);
@@ -37,7 +37,7 @@ void Session::on_oversized(Time now, const SuperPacket& super, const Route& to,
                          out);
 }
 
-std::uint64_t Session::send_fragments(Time now, const SuperPacket& super, const Route& to,
+std::uint64_t Session::send_fragments(Time now, const SuperPacket& super, const SendPath& to,
                                       Outbox& out) noexcept {
   const std::size_t mtu = to.payload_bytes_max - kDataOverheadBytes;
   Packet whole = shared_.pool.acquire(super.segment_bytes_max());

@@ -77,6 +77,7 @@ def expect_bringup(bench):
             assert 20 <= min(times) < 30, times
     print(f"  ping through the tunnel {min(times):.1f} ms, over a WAN of 20 ms")
     for node, other in (nodes, nodes[::-1]):
+        node.wait_selected("fiber")  # a busy machine may have held it up and moved the traffic
         state = expect_state(node, other)
         text = node.command("show")[1]
         assert all(wan in text for wan in RTT_MS), text

@@ -25,6 +25,39 @@ Cause cause_of(MoveReason reason) noexcept {
   return Cause::None;
 }
 
+/// Why a path that was in use went Down, for the peer; none when it knows or cannot be told.
+std::optional<PathReason> reason_of(Cause cause) noexcept {
+  switch (cause) {
+    case Cause::Silence:
+    case Cause::Unacknowledged:
+    case Cause::NoAnswer:
+      return PathReason::Silence;
+    case Cause::SendRefused:
+    case Cause::WanLost:
+      return PathReason::Interface;
+    case Cause::AdminDown:
+      return PathReason::Admin;
+    case Cause::TooSmall:
+      return PathReason::TooSmall;
+    case Cause::DuplicatePath:
+      return PathReason::Duplicate;
+    case Cause::None:
+    case Cause::Start:
+    case Cause::PeerSaysDown:
+    case Cause::PeerLostWan:
+    case Cause::Answered:
+    case Cause::SignOfLife:
+    case Cause::PeerRestarted:
+    case Cause::PeerClosed:
+    case Cause::LessDelay:
+    case Cause::Failover:
+    case Cause::Revert:
+    case Cause::KeysExpired:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Control::Control(Time now, const Settings& settings, Random& random)
@@ -60,6 +93,7 @@ void Control::on_keys_lost(Time now, Cause cause) noexcept {
 }
 
 void Control::on_peer_restarted(Time now) noexcept {
+  notices_.reset();
   for (const auto& path : paths_) path->on_peer_restarted(now);
 }
 
@@ -167,11 +201,41 @@ bool Control::on_frames(Time now, Path& path, FrameReader frames, const Arrival&
       path.on_probe_ack(now, *ack);
     } else if (const auto* name = std::get_if<PathNameFrame>(&*frame)) {
       path.on_name(*name);
+    } else if (const auto* acknowledged = std::get_if<AckFrame>(&*frame)) {
+      notices_.on_ack(*acknowledged);
     } else if (std::holds_alternative<CloseFrame>(*frame)) {
       closed = true;
+    } else {
+      on_notice(now, *frame, path);
     }
   }
   return closed;
+}
+
+void Control::on_notice(Time now, const Frame& frame, Path& arrived_on) noexcept {
+  if (const auto* status = std::get_if<PathStatusFrame>(&frame)) {
+    arrived_on.owe_ack(status->sequence);
+    Path* path = find(status->path);
+    if (notices_.is_news(*status) && path != nullptr) path->on_peer_status(now, *status);
+  }
+}
+
+void Control::announce(Time now, PathId path, WirePathState state, PathReason reason) noexcept {
+  const Path* found = find(path);
+  if (found == nullptr) return;
+  const unsigned priority = settings_.wans[found->address().socket.value].priority - 1;
+  notices_.tell(now, PathStatusFrame{.path = path,
+                                     .state = state,
+                                     .priority = static_cast<std::uint8_t>(priority),
+                                     .reason = reason});
+}
+
+Notices::Frames Control::poll_notices(Time now) noexcept {
+  if (notices_.next_timeout() > now || !has_usable()) return {};
+  Duration rtt = kRttUnknown;
+  for (const auto& path : paths_)
+    if (path->is_usable() && path->rtt().has_sample()) rtt = std::min(rtt, path->rtt().srtt());
+  return notices_.poll(now, rtt);
 }
 
 void Control::on_timer(Time now, Duration late) noexcept {
@@ -188,7 +252,7 @@ Time Control::next_timeout(Time now) const noexcept {
   Time next = std::min(failover_[0].next_timeout(), failover_[1].next_timeout());
   for (const auto& path : paths_)
     next = std::min({next, path->next_timeout(), path->next_view_change(now)});
-  return next;
+  return has_usable() ? std::min(next, notices_.next_timeout()) : next;
 }
 
 void Control::settle(Time now, Outbox& out) noexcept {
@@ -199,6 +263,7 @@ void Control::settle(Time now, Outbox& out) noexcept {
 void Control::report_changes(Time now, Path& path, Outbox& out) noexcept {
   while (const auto change = path.take_change()) {
     if (change->to == PathState::Down) last_change_ = change->cause;
+    if (change->kind == EventKind::PathState) tell_change(now, path, *change);
     out.report({.at = now,
                 .kind = change->kind,
                 .cause = change->cause,
@@ -209,6 +274,17 @@ void Control::report_changes(Time now, Path& path, Outbox& out) noexcept {
                 .silence = change->silence,
                 .payload_bytes = change->payload_bytes});
   }
+}
+
+/// What both ends see by themselves need not be told, but one of them sees it first.
+void Control::tell_change(Time now, const Path& path, const PathChange& change) noexcept {
+  const bool was_usable = change.from == PathState::Up || change.from == PathState::Suspect;
+  const auto reason = reason_of(change.cause);
+  if (change.to == PathState::Down && was_usable && reason)
+    announce(now, path.id(), WirePathState::Down, *reason);
+  if (change.to == PathState::Up && change.from == PathState::Validating &&
+      notices_.has_told(path.id()))
+    announce(now, path.id(), WirePathState::Up, PathReason::None);
 }
 
 std::optional<Move> Control::update(Time now, FlowCare care) noexcept {

@@ -8,6 +8,7 @@
 
 #include "base/fixed.h"
 #include "base/random.h"
+#include "core/notices.h"
 #include "core/outbox.h"
 #include "core/path.h"
 #include "core/settings.h"
@@ -49,6 +50,13 @@ class Control {
   /// Acts on the frames of one CTRL, all of them well-formed. True when the peer said CLOSE.
   bool on_frames(Time now, Path& path, FrameReader frames, const Arrival& arrival) noexcept;
 
+  /// Tells the peer the state of a path, at once and until acknowledged, over every usable path.
+  /// What changes by itself is told without this; it is for what somebody decides: Drained, Up
+  /// again, and Down with PathReason::Admin.
+  void announce(Time now, PathId path, WirePathState state, PathReason reason) noexcept;
+  /// What is to be told now, on each usable path; call until empty.
+  Notices::Frames poll_notices(Time now) noexcept;
+
   void on_timer(Time now, Duration late) noexcept;
   Time next_timeout(Time now) const noexcept;
   /// Reports what changed and chooses the path; to be called after every input.
@@ -87,6 +95,8 @@ class Control {
   Path* learn(Time now, PathId id, const Arrival& arrival, Outbox& out);
   void remove(Time now, std::size_t index, Cause cause, Outbox& out) noexcept;
   void report_changes(Time now, Path& path, Outbox& out) noexcept;
+  void tell_change(Time now, const Path& path, const PathChange& change) noexcept;
+  void on_notice(Time now, const Frame& frame, Path& arrived_on) noexcept;
   void select(Time now, Outbox& out) noexcept;
   std::optional<Move> update(Time now, FlowCare care) noexcept;
   const Failover& failover(FlowCare care) const noexcept {
@@ -98,6 +108,7 @@ class Control {
   FixedVector<std::unique_ptr<Path>, kPathCountMax> paths_;
   std::array<std::uint8_t, kPathCountMax> endpoint_of_{};  // by path id; kNoEndpoint: none
   std::array<Failover, 2> failover_;                       // by FlowCare
+  Notices notices_;
   bool has_keys_ = false;
   Cause last_change_{};  // of any path: why the peer is down when none is left
 };

@@ -41,7 +41,8 @@ enum class Cause : std::uint8_t {
   PeerRestarted,   // a new boot id
   PeerClosed,      // the peer said goodbye
   SendRefused,     // the kernel refuses to send (no route, device gone, not permitted)
-  WanLost,         // the WAN's device or address vanished
+  WanLost,         // the WAN's device, carrier or address vanished
+  PeerLostWan,     // the same at the peer's side
   LessDelay,       // a better path came up or the old one got slow
   Failover,        // the path in use became unusable
   Revert,          // the preferred path is usable again

@@ -110,6 +110,8 @@ std::string_view to_string(Cause cause) noexcept {
       return "the kernel refuses to send";
     case Cause::WanLost:
       return "the WAN is gone";
+    case Cause::PeerLostWan:
+      return "the peer's WAN is gone";
     case Cause::LessDelay:
       return "less delay";
     case Cause::Failover:

@@ -68,6 +68,8 @@ void Path::on_address_proven(Time now) noexcept {
 
 void Path::on_peer_restarted(Time now) noexcept {
   on_bfd_change(now, bfd_.restart(now));
+  peer_state_ = WirePathState::Up;
+  acks_ = {};
   received_ = {};
   numbers_.reset();
   sent_ = {};
@@ -292,7 +294,8 @@ Time Path::next_timeout() const noexcept {
   next = std::min(next, log_.next_timeout());
   if (active_until_ != Time{}) next = std::min(next, active_until_);
   next = std::min(next, probe_acks_.frames.empty() ? pmtu_.next_timeout() : Time{});
-  if (!responses_.empty() || (confirm_due_ && can_talk())) next = Time{};
+  const bool is_owing = confirm_due_ || !acks_.sequences.empty();
+  if (!responses_.empty() || (is_owing && can_talk())) next = Time{};
   return next;
 }
 
@@ -355,6 +358,9 @@ PathView Path::view(Time now, FlowCare care) const noexcept {
         care == FlowCare::Repaired ? hold_down_.is_held_repaired(now) : hold_down_.is_held(now);
     view.usability = is_held ? Usability::Held : Usability::Usable;
   }
+  const bool is_shunned =
+      peer_state_ == WirePathState::Drained || peer_state_ == WirePathState::Suspect;
+  if (is_shunned && view.usability > Usability::LastResort) view.usability = Usability::LastResort;
   view.rank = std::max(wan_.priority - 1 + (wan_.metered ? kMeteredRank : 0), peer_rank_);
   return view;
 }

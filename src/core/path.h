@@ -111,6 +111,11 @@ class Path {
   void on_control_stamp(Time now, std::uint16_t stamp) noexcept;
   /// The kernel refused to send to this path's address; `cause` says why (SendRefused, WanLost).
   void on_send_refused(Time now, Cause cause) noexcept;
+  /// The peer tells the state of this path at its side (PATH_STATUS): it is not used for data, or
+  /// only as a last resort, from now on, or again.
+  void on_peer_status(Time now, const PathStatusFrame& status) noexcept;
+  /// A PATH_STATUS, PATH_ABANDON or ADDR came on this path: it is acknowledged here.
+  void owe_ack(std::uint16_t sequence) noexcept { (void)acks_.sequences.push(sequence); }
   /// The configured endpoint has (another) address now.
   void set_remote(Time now, const Endpoint& remote) noexcept;
 
@@ -248,6 +253,8 @@ class Path {
   Time load_since_{};
   PathLoad load_ = PathLoad::Light;
   unsigned peer_rank_ = 0;
+  WirePathState peer_state_ = WirePathState::Up;
+  AckFrame acks_;
   HoldDown hold_down_;
   RttEstimator rtt_;
   PathMtu pmtu_;

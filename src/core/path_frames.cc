@@ -61,6 +61,18 @@ void Path::on_acknowledged(Time now, std::uint32_t largest) noexcept {
   if (state_ == PathState::Suspect && is_new) trust(now);
 }
 
+void Path::on_peer_status(Time now, const PathStatusFrame& status) noexcept {
+  const bool is_metered = peer_rank_ >= kMeteredRank;
+  peer_rank_ = status.priority + (is_metered ? kMeteredRank : 0);
+  peer_state_ = status.state;
+  if (status.state != WirePathState::Down || !is_usable()) return;
+  Cause cause = Cause::PeerSaysDown;
+  if (status.reason == PathReason::Interface) cause = Cause::PeerLostWan;
+  if (status.reason == PathReason::Admin) cause = Cause::AdminDown;
+  go_down(now, cause);
+  on_bfd_change(now, bfd_.restart(now, BfdDiag::NeighborSignaledDown));
+}
+
 void Path::on_name(const PathNameFrame& frame) { peer_name_ = frame.name(); }
 
 FeedbackFrame Path::make_feedback(Time now) noexcept {
@@ -106,6 +118,7 @@ void Path::add_routine_frames(Time now, ControlPlan& plan) noexcept {
     if (const auto name = PathNameFrame::make(wan_.name)) add(*name);
   }
   if (!can_talk()) return;
+  if (!acks_.sequences.empty()) add(std::exchange(acks_, {}));
   if (const auto control = bfd_.poll_transmit(now)) {
     BfdFrame frame;
     ByteWriter writer(frame.packet);

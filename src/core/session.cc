@@ -196,6 +196,16 @@ void Session::send_reports(Time now, Path& path, Outbox& out) noexcept {
   }
 }
 
+/// What the peer must know goes over every path that may carry it.
+void Session::send_notices(Time now, Outbox& out) noexcept {
+  for (auto frames = control_.poll_notices(now); !frames.empty();
+       frames = control_.poll_notices(now)) {
+    for (const auto& path : control_.paths())
+      if (path->is_usable())
+        egress_.send_control(now, {.to = path->address(), .frames = frames}, *path, out);
+  }
+}
+
 void Session::salvage(Time now, Path& path, Outbox& out) noexcept {
   if (path.sent_log().live_count() == 0) return;
   const auto to = route(FlowCare::Repaired);
@@ -372,6 +382,7 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
     while (const auto message = exchange_.poll(now, wall, reach, targets))
       send_plain(message->to, message->bytes, shared_.pool, shared_.drops, out);
   }
+  send_notices(now, out);
   for (const auto& path : control_.paths()) {
     salvage(now, *path, out);
     if (path->next_timeout() <= now) send_reports(now, *path, out);

@@ -109,6 +109,7 @@ class Session {
                                Outbox& out) noexcept;
   void on_reports(Time now, FrameReader frames, Outbox& out) noexcept;
   void send_reports(Time now, Path& path, Outbox& out) noexcept;
+  void send_notices(Time now, Outbox& out) noexcept;
   void salvage(Time now, Path& path, Outbox& out) noexcept;
   void update_hold() noexcept;
   std::optional<InnerArrival> in_turn(Time now, const InnerArrival& inner,

@@ -102,7 +102,7 @@ bool parse(ByteReader& in, PathStatusFrame& frame) noexcept {
   frame.weight = in.u8();
   frame.reason = static_cast<PathReason>(in.u16());
   return is_path(frame.path) && frame.state >= WirePathState::Validating &&
-         frame.state <= WirePathState::Down;
+         frame.state <= WirePathState::Drained;
 }
 
 bool parse(ByteReader& in, PathAbandonFrame& frame) noexcept {

@@ -68,7 +68,13 @@ struct PathResponseFrame {
 };
 
 /// A path as its sender sees it. The numbers are the wire's.
-enum class WirePathState : std::uint8_t { Validating = 1, Up = 2, Suspect = 3, Down = 4 };
+enum class WirePathState : std::uint8_t {
+  Validating = 1,
+  Up = 2,
+  Suspect = 3,
+  Down = 4,
+  Drained = 5,  ///< works, but is to carry data only while nothing else does
+};
 
 /// Why. Unknown numbers are kept and mean nothing more than "for a reason".
 enum class PathReason : std::uint16_t {

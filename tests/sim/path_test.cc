@@ -29,6 +29,14 @@ std::size_t count_selections(const Host& host, FlowCare care) {
       }));
 }
 
+Cause last_down_cause(const Host& host) {
+  const auto& events = host.events();
+  const auto down = std::find_if(events.rbegin(), events.rend(), [](const HostEvent& entry) {
+    return entry.event.kind == EventKind::PathState && entry.event.to == PathState::Down;
+  });
+  return down == events.rend() ? Cause::None : down->event.cause;
+}
+
 }  // namespace
 
 TEST_SUITE("sim_path") {
@@ -245,6 +253,53 @@ TEST_SUITE("sim_path") {
       sites.branch.refuse_sends(0, 0);
       sites.branch.wan(0).restore();
       CHECK(sites.runs_on(0, 5s));
+    });
+  }
+
+  TEST_CASE("the loss of a WAN on an idle path is told to the peer over the others") {
+    twice([](World& world) {
+      Sites sites(world, kThree);
+      REQUIRE(sites.bring_up());
+      world.run_for(10s);  // heartbeats are 300 ms apart now: detection would take 1.2 s
+      sites.branch.refuse_sends(1, ENETDOWN);
+      sites.branch.wan(1).cut();
+      const Time cut = world.now();
+      REQUIRE(world.run_until([&] { return first_down(sites.branch, cut) != kNever; }, 500ms));
+      const Time known = world.now();
+      world.run_for(1s);
+      CHECK(first_down(sites.hub, known) - known <= 15ms);  // half the 20 ms of the fastest
+      CHECK(last_down_cause(sites.hub) == Cause::PeerLostWan);
+      CHECK(count_downs(sites.hub) == 1);
+      // It is taken back as soon as it works again.
+      sites.branch.refuse_sends(1, 0);
+      sites.branch.wan(1).restore();
+      world.run_for(2s);
+      CHECK(count_paths(sites.hub, PathState::Up) == 3);
+      world.run_for(10s);
+      CHECK(sites.count_all_downs() == 2);
+    });
+  }
+
+  TEST_CASE("what the peer is to know gets through although its first five copies are lost") {
+    twice([](World& world) {
+      SitesPlan plan{.accesses = {{.rtt = 20ms}, {.rtt = 40ms}}};
+      Sites sites(world, plan);
+      REQUIRE(sites.bring_up());
+      world.run_for(10s);
+      int seen = 0;  // the first five CTRLs of the branch on the path that is left are lost
+      sites.scene.internet().set_tap([&](Datagram& datagram) {
+        const bool is_told = datagram.from == wan_endpoint(kBranch, 1) &&
+                             !sites.branch.events().empty() &&
+                             first_down(sites.branch, Time{2s}) != kNever;
+        return is_told && ++seen <= 5 ? Internet::Verdict::Drop : Internet::Verdict::Pass;
+      });
+      sites.branch.refuse_sends(0, ENETDOWN);
+      sites.branch.wan(0).cut();
+      const Time cut = world.now();
+      REQUIRE(world.run_until([&] { return first_down(sites.branch, cut) != kNever; }, 500ms));
+      const Time known = world.now();
+      REQUIRE(world.run_until([&] { return first_down(sites.hub, cut) != kNever; }, 500ms));
+      CHECK(world.now() - known <= 20ms + 5 * 60ms);
     });
   }
 

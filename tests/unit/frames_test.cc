@@ -161,7 +161,7 @@ TEST_SUITE("frames") {
         {"response reserved", written(all[2]), 2 + 9, 1},
         {"status path", written(all[4]), 2 + 0, 64},
         {"status state", written(all[4]), 2 + 1, 0},
-        {"status state", written(all[4]), 2 + 1, 5},
+        {"status state", written(all[4]), 2 + 1, 6},
         {"abandon path", written(all[5]), 2 + 0, 64},
         {"feedback path", written(all[7]), 2 + 0, 64},
         {"feedback block length", written(all[7]), 2 + 25, 5},

@@ -65,6 +65,7 @@ class SentLog {
   template <class Take>
   void take_all(Take&& take) noexcept {
     take_below(next_, take);
+    hole_deadline_ = kNever;
   }
 
   Time next_timeout() const noexcept { return hole_deadline_; }

@@ -93,6 +93,18 @@ TEST_SUITE("sent") {
     CHECK(log.oldest_sent() == kStart + 1s);
   }
 
+  TEST_CASE("a failed path that has given all wants no timer for its holes") {
+    SentLog log;
+    Sink sink;
+    push(log, kStart, 1, 3);
+    log.on_acknowledged(kStart + 5ms, {3, 3}, sink);
+    log.find_lost(kStart + 5ms, kPatience, sink);
+    REQUIRE(log.next_timeout() == kStart + 5ms + kPatience);
+    log.take_all(sink);
+    CHECK(log.live_count() == 0);
+    CHECK(log.next_timeout() == kNever);
+  }
+
   TEST_CASE("a report of numbers that were never sent settles nothing") {
     SentLog log;
     Sink settled, lost;

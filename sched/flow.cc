@@ -41,6 +41,7 @@ Flow* FlowTable::open(Time now, Set& set, std::uint64_t digest, FlowKind kind) n
   set.digests[best] = digest;
   Flow& flow = set.flows[best];
   flow.kind_ = kind;
+  flow.mptcp_ = {};
   flow.uses_ = 0;
   flow.is_closed_ = false;
   flow.is_new_.fill(true);

@@ -6,14 +6,32 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/time.h"
+#include "sched/subflow.h"
 
 namespace wanbond {
 
 /// What a flow is counted as.
-enum class FlowKind : std::uint8_t { Tcp, Udp, Other };
-inline constexpr std::size_t kFlowKindCount = 3;
+enum class FlowKind : std::uint8_t { Mptcp, Tcp, Udp, Other };
+inline constexpr std::size_t kFlowKindCount = 4;
+
+/// How far the handshake of a TCP flow has told what it is.
+enum class MptcpStage : std::uint8_t {
+  Unknown,       // nothing seen yet
+  CapableAsked,  // SYN with MP_CAPABLE: MPTCP if the answer has it, too
+  JoinAsked,     // SYN with MP_JOIN: in the connection when both HMACs were right
+  KeysAwaited,   // MPTCP, and its connection is known; the caller's key is still to come
+  Settled,
+};
+
+/// What is known of a TCP flow as a subflow.
+struct MptcpState {
+  MptcpStage stage{};
+  SubflowRole role{};
+  std::optional<ConnectionId> connection;
+};
 
 /// A flow has one order for its data and one for its pure acknowledgements, which need not wait
 /// for data and are not worth waiting for.
@@ -25,6 +43,11 @@ inline constexpr std::size_t kFlowTrackCount = 2;
 class Flow {
  public:
   FlowKind kind() const noexcept { return kind_; }
+  /// TCP turned out to be MPTCP, or the other way round.
+  void set_kind(FlowKind kind) noexcept { kind_ = kind; }
+  /// Only for TCP and MPTCP.
+  MptcpState& mptcp() noexcept { return mptcp_; }
+  const MptcpState& mptcp() const noexcept { return mptcp_; }
   /// Which stream of the wire a track is; never 0.
   std::uint16_t stream(FlowTrack track) const noexcept {
     return static_cast<std::uint16_t>(1 + slot_ * kFlowTrackCount + index(track));
@@ -47,6 +70,7 @@ class Flow {
   std::uint32_t uses_ = 0;
   std::uint16_t slot_ = 0;
   FlowKind kind_{};
+  MptcpState mptcp_{};
   bool is_closed_ = false;
   std::array<bool, kFlowTrackCount> is_new_{};
 };

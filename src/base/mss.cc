@@ -2,30 +2,21 @@
 
 #include <optional>
 
+#include "base/tcp_option.h"
+
 namespace wanbond {
 namespace {
 
-constexpr std::uint8_t kEndOfOptions = 0, kNoOperation = 1, kMaximumSegmentSize = 2;
-constexpr std::size_t kMssOptionBytes = 4;
+constexpr std::uint8_t kMaximumSegmentSize = 2;
+constexpr std::size_t kMssBytes = 2;
 constexpr std::size_t kTcpChecksumAt = 16;
 
 /// Where the value of the MSS option stands, from the start of the TCP header.
 std::optional<std::size_t> find_mss(Bytes tcp) noexcept {
-  std::size_t at = kTcpHeaderBytes;
-  while (at < tcp.size()) {
-    const auto kind = std::to_integer<std::uint8_t>(tcp[at]);
-    if (kind == kEndOfOptions) return {};
-    if (kind == kNoOperation) {
-      ++at;
-      continue;
-    }
-    if (at + 2 > tcp.size()) return {};
-    const auto bytes = std::to_integer<std::size_t>(tcp[at + 1]);
-    if (bytes < 2 || at + bytes > tcp.size()) return {};
-    if (kind == kMaximumSegmentSize)
-      return bytes == kMssOptionBytes ? std::optional(at + 2) : std::nullopt;
-    at += bytes;
-  }
+  TcpOptionReader options(tcp);
+  while (const auto option = options.next())
+    if (option->kind == kMaximumSegmentSize)
+      return option->value.size() == kMssBytes ? std::optional(option->at) : std::nullopt;
   return {};
 }
 

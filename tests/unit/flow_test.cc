@@ -82,7 +82,7 @@ TEST_SUITE("flow") {
     (void)table.use(kStart, 2ULL << 32, FlowKind::Udp);
     (void)table.use(kStart, 3ULL << 32, FlowKind::Udp);
     table.use(kStart, 4ULL << 32, FlowKind::Tcp)->close();
-    CHECK(table.count(kStart + 1s) == FlowTable::Counts{1, 2, 0});
+    CHECK(table.count(kStart + 1s) == FlowTable::Counts{0, 1, 2, 0});
     CHECK(table.count(kStart + 61s) == FlowTable::Counts{0, 0, 0});
   }
 }

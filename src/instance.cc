@@ -28,6 +28,15 @@ void make_folder_of(const std::string& path, const std::string& user) {
   if (std::filesystem::create_directories(folder, ignored)) give_to_user(folder.string(), user);
 }
 
+/// Packets that the TUN may hold while we do not run: 16 ms and more of small ones. By default
+/// 2000; the kernel's 500 overflow in the pauses of a busy box, and more than [Interface] Memory is
+/// for would only wait.
+std::uint32_t tun_queue(std::uint64_t memory_bytes) noexcept {
+  constexpr std::uint64_t kBytesEach = 24'000;
+  return static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(memory_bytes / kBytesEach, 500, 10'000));
+}
+
 /// True while another instance in this network namespace runs: then routes of ours may be its own.
 /// To be asked with the rights of the start.
 bool others_run(const std::string& own_socket) {
@@ -100,6 +109,7 @@ Result<void> Instance::open_network(const RunOptions& options) {
       TunDevice::open(config_.interface.device, whole ? TunOffloads::All : TunOffloads::None);
   if (!tun) return tun.error();
   tun_.emplace(std::move(*tun));
+  if (auto done = tun_->set_queue(tun_queue(config_.interface.memory_bytes)); !done) return done;
   plan_.node.tun_udp = tun_->udp_offload();
   const bool alone = !others_run(config_.control_path());
   if (auto done = drop_privileges(config_.interface.user); !done) return done;

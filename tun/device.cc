@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@ namespace {
 constexpr const char* kDevice = "/dev/net/tun";
 constexpr std::uint32_t kMtuMin = 68;  // RFC 791: every IPv4 module forwards that much
 constexpr std::uint32_t kMtuMax = 65535;
+constexpr std::uint32_t kQueueMax = 100'000;
 
 // In linux/if_tun.h since 6.2; both must be asked for together. (The other values of the virtio
 // header cannot be compared with linux/virtio_net.h: it has a member called "class".)
@@ -110,6 +112,16 @@ Result<void> TunDevice::set_mtu(std::uint32_t mtu_bytes) {
   ifreq request = request_for(name_);
   request.ifr_mtu = static_cast<int>(mtu_bytes);
   return interface_call(SIOCSIFMTU, request, what);
+}
+
+Result<void> TunDevice::set_queue(std::uint32_t packets) {
+  const std::string what =
+      "cannot set a queue of " + std::to_string(packets) + " packets on " + name_;
+  if (packets < 1 || packets > kQueueMax)
+    return Error{what + ": choose 1 to " + std::to_string(kQueueMax)};
+  ifreq request = request_for(name_);
+  request.ifr_qlen = static_cast<int>(packets);
+  return interface_call(SIOCSIFTXQLEN, request, what);
 }
 
 Result<void> TunDevice::bring_up() {

@@ -29,6 +29,9 @@ class TunDevice {
   /// Whether super packets of UDP may be written (and are read).
   UdpOffload udp_offload() const noexcept { return udp_offload_; }
 
+  /// How many packets it holds until they are read, super packets too; one more is dropped. 1 to
+  /// 100000.
+  Result<void> set_queue(std::uint32_t packets);
   /// Sets the interface's MTU, bytes (68 to 65535; IPv6 needs 1280).
   Result<void> set_mtu(std::uint32_t mtu_bytes);
   /// Sets the interface up.

@@ -46,6 +46,7 @@ std::optional<TunDevice> device_in_namespace() {
     return {};
   }
   REQUIRE(device->set_mtu(kMtu));
+  REQUIRE(device->set_queue(2000));
   REQUIRE(device->bring_up());
   const Fd control(::socket(AF_INET, SOCK_DGRAM, 0));
   ifreq request{};

@@ -56,13 +56,6 @@ bool write_all(int fd, Bytes bytes) noexcept {
   return true;
 }
 
-void sleep_until(Time time) noexcept {
-  const auto since = time.time_since_epoch();
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
-  const timespec at{.tv_sec = seconds.count(), .tv_nsec = (since - seconds).count()};
-  (void)::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
-}
-
 bool report(int pipe, const StreamSample& sample) noexcept {
   return ::write(pipe, &sample, sizeof(sample)) == sizeof(sample);
 }

@@ -10,6 +10,17 @@ constexpr std::size_t kEventsPerTurn = 4096;
 /// Answers of the node to refused sends may be refused as well; the next turn goes on.
 constexpr int kFailureRounds = 4;
 
+TurnLoad load_of(std::span<const Completion> batch) noexcept {
+  TurnLoad load;
+  for (const Completion& completion : batch) {
+    const bool is_tun = completion.kind == Completion::Kind::TunPacket;
+    if (!is_tun && completion.kind != Completion::Kind::Datagrams) continue;
+    ++load.count;
+    load.bytes += is_tun ? completion.packet.size() : completion.bytes.size();
+  }
+  return load;
+}
+
 }  // namespace
 
 Driver::Driver(Io& io, Node& node, Batching batching) noexcept
@@ -20,9 +31,12 @@ Driver::Driver(Io& io, Node& node, Batching batching) noexcept
 void Driver::turn(Time deadline) {
   events_.clear();
   readable_.clear();
+  if (rest_.until() != Rest::kNone) io_.rest(rest_.until());
   io_.wait(std::min(node_.next_timeout(), deadline));
   const Time now = monotonic_now();
-  for (Completion& completion : io_.reap()) {
+  const std::span<Completion> batch = io_.reap();
+  if (batching_ == Batching::Whole) rest_.on_turn(now, load_of(batch));
+  for (Completion& completion : batch) {
     handle(now, completion);
     if (batching_ == Batching::OnePacket) node_.on_batch_end(now, out_);
     flush();

@@ -10,6 +10,7 @@
 
 #include "core/node.h"
 #include "io/io.h"
+#include "io/rest.h"
 
 namespace wanbond {
 
@@ -64,6 +65,7 @@ class Driver {
   Node& node_;
   Batching batching_;
   Outbox out_;
+  Rest rest_;
   std::array<bool, kSocketsMax> open_{};
   std::vector<Event> events_;
   std::vector<int> readable_;

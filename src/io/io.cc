@@ -20,6 +20,12 @@ std::int64_t read_clock(clockid_t clock) noexcept {
 
 Time monotonic_now() noexcept { return Time(Duration(read_clock(CLOCK_MONOTONIC))); }
 
+void sleep_until(Time when) noexcept {
+  const Duration since = when.time_since_epoch();
+  const timespec end{.tv_sec = since / 1s, .tv_nsec = (since % 1s).count()};
+  (void)::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, nullptr);  // a signal may end it
+}
+
 WallTime wall_now() noexcept { return {read_clock(CLOCK_REALTIME)}; }
 
 Result<std::unique_ptr<Io>> make_io(IoChoice choice, PacketPool& pool, std::string& why_not_uring) {

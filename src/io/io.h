@@ -4,6 +4,7 @@
 //
 // One turn of the loop:
 //   io.wait(deadline);  now = clock;  for (Completion& c : io.reap()) ...;  send/write_tun ...
+// Under load of small packets an io.rest() comes before wait(), which lets several gather.
 // `now` is read between wait() and reap(), so nothing that arrived before `now` is still unread
 // when io.drained() says so; only then may a detection timer be acted on (protocol 3.2).
 #pragma once
@@ -77,6 +78,8 @@ class Io {
   /// valid until the next wait() returns. False, and dropped, when the queue is full.
   virtual bool write_tun(std::span<const Bytes> parts) noexcept = 0;
 
+  /// Submits what is queued and sleeps until the monotonic clock reaches `until`, whatever comes.
+  virtual void rest(Time until) noexcept = 0;
   /// Submits what is queued and sleeps until something completes or the monotonic clock reaches
   /// `deadline` (kNever: no limit; a past time: returns at once).
   virtual void wait(Time deadline) noexcept = 0;
@@ -90,6 +93,8 @@ class Io {
 
 /// Time of CLOCK_MONOTONIC: the only place where the program reads the clock for the core.
 Time monotonic_now() noexcept;
+/// Sleeps until the monotonic clock reaches `when`.
+void sleep_until(Time when) noexcept;
 /// Time of CLOCK_REALTIME, for the handshake's freshness stamp.
 WallTime wall_now() noexcept;
 

@@ -31,6 +31,7 @@ class Poll final : public Io {
   void unwatch(int token) noexcept override;
   bool transmit(Transmit&& train) noexcept override;
   bool write_tun(std::span<const Bytes> parts) noexcept override;
+  void rest(Time until) noexcept override { sleep_until(until); }
   void wait(Time deadline) noexcept override;
   std::span<Completion> reap() noexcept override;
   bool drained() const noexcept override { return drained_; }

@@ -266,6 +266,11 @@ void Ring::arm_watches() noexcept {
   }
 }
 
+void Ring::rest(Time until) noexcept {
+  submit();
+  sleep_until(until);
+}
+
 void Ring::wait(Time deadline) noexcept {
   batch_.clear();
   // In the queue behind the TUN writes of the last turn, which read from the receive buffers: a

@@ -31,11 +31,6 @@ timespec to_timespec(Duration d) noexcept {
   return {.tv_sec = seconds.count(), .tv_nsec = (d - seconds).count()};
 }
 
-void sleep_until(Time time) noexcept {
-  const timespec at = to_timespec(time.time_since_epoch());
-  (void)::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
-}
-
 std::size_t largest_mtu(const std::vector<EmulatedLink>& links) noexcept {
   std::size_t largest = 0;
   for (const EmulatedLink& link : links)

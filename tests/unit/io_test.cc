@@ -68,6 +68,24 @@ TEST_SUITE("io") {
     }
   }
 
+  TEST_CASE("what is queued leaves before a rest, which lasts as long as it was asked to") {
+    for_each_io([](Io& io, PacketPool& pool) {
+      Pair pair(io, "127.0.0.1");
+      const Fd plain(::socket(AF_INET, SOCK_DGRAM, 0));
+      sockaddr_in at{};
+      at.sin_family = AF_INET;
+      at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      REQUIRE(::bind(plain.get(), reinterpret_cast<const sockaddr*>(&at), sizeof(at)) == 0);
+      const Endpoint to{pair.endpoints[0].address, local_port(plain.get())};
+      REQUIRE(io.transmit(train_of(pool, to, 100)));
+      const Time until = monotonic_now() + 5ms;
+      io.rest(until);
+      CHECK(monotonic_now() >= until);
+      std::byte got[200];
+      CHECK(::recv(plain.get(), got, sizeof(got), MSG_DONTWAIT) == 100);
+    });
+  }
+
   TEST_CASE("an empty datagram is reported like any other, and reception goes on") {
     for_each_io([](Io& io, PacketPool& pool) {
       Pair pair(io, "127.0.0.1");

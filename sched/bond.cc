@@ -1,0 +1,268 @@
+#include "sched/bond.h"
+
+#include <algorithm>
+
+namespace wanbond {
+namespace {
+
+constexpr Duration kStagger = 700ms;  // between the drains of two paths
+constexpr double kCapShare = 1.3, kCapShareStart = 2.5;
+constexpr double kCapExtra = 30'000, kCapMin = 60'000;
+constexpr Duration kCapTime = 12ms;  // q* and a report's age, on top of the round trip
+constexpr Duration kQuantumTime = 500us;
+constexpr double kQuantumMax = 65'536;
+constexpr double kLossFree = 0.0003, kLossFull = 0.002;
+constexpr Duration kRepairTime = 10ms;
+constexpr Duration kRepairAhead = 20ms;
+constexpr Duration kHoldMin = 20ms, kHoldMax = 500ms;
+constexpr Duration kDetection = 80ms;  // heartbeats: 20 ms x 4
+constexpr Duration kSuspectAfter = 10ms;
+constexpr Duration kSilence = 15ms, kSilenceLossy = 25ms;  // a report is late, or one was lost
+constexpr Duration kReverseBucket = 10s;
+constexpr double kCodelShare = 0.25;
+constexpr Duration kCodelMin = 5ms;
+constexpr double kQueueMin = 256 << 10, kQueueMax = 16 << 20;
+constexpr unsigned kTrains = 6;
+constexpr Duration kTrainEvery = 400ms;
+constexpr unsigned kTrainPackets = 32;
+constexpr double kQuietDeviations = 2;
+constexpr Duration kDeviationMin = 300us;
+
+}  // namespace
+
+Bond::Bond() noexcept {
+  for (std::size_t i = 0; i < paths_.size(); ++i)
+    paths_[i].rate = RateController(static_cast<int>(i) * kStagger);
+}
+
+void Bond::on_path_up(Time now, std::uint8_t id) noexcept {
+  Path& path = paths_[id];
+  path.is_up = true;
+  path.is_suspended = false;
+  if (path.was_up) {
+    path.model.on_return(now);
+    path.rate.on_return(now);
+  } else {
+    path.trains_left = kTrains;
+  }
+  path.train_at = now;
+  path.was_up = true;
+  path.in_flight = 0;
+  path.gate.reset(now);
+  refresh(now);
+}
+
+void Bond::on_path_down(Time now, std::uint8_t id) noexcept {
+  paths_[id].is_up = false;
+  paths_[id].in_flight = 0;
+  refresh(now);
+}
+
+void Bond::suspend(Time now, std::uint8_t id) noexcept {
+  paths_[id].is_suspended = true;
+  refresh(now);
+}
+
+void Bond::resume(Time now, std::uint8_t id) noexcept {
+  paths_[id].is_suspended = false;
+  refresh(now);
+}
+
+/// The smallest age of a report, over two buckets as D0: the offsets of both cancel.
+void Bond::on_heard(Time now, std::uint8_t id, Duration written) noexcept {
+  Path& via = paths_[id];
+  if (now - via.reverse_since > kReverseBucket) {
+    via.reverse_before = via.reverse_now;
+    via.reverse_now = Duration::max();
+    via.reverse_since = now;
+  }
+  via.reverse_now = std::min(via.reverse_now, now.time_since_epoch() - written);
+  via.heard = now;
+  Duration least = Duration::max();
+  for (const Path& path : paths_)
+    if (path.is_up && !path.is_suspended && !is_silent(now, path))
+      least = std::min(least, path.reverse());
+  reverse_ = least != Duration::max() ? least : via.reverse();
+}
+
+bool Bond::is_silent(Time now, const Path& path) const noexcept {
+  const Duration patience = path.model.loss_long() > kLossFree ? kSilenceLossy : kSilence;
+  return now - path.heard > patience + 4 * path.model.spread();
+}
+
+bool Bond::is_suspect(Time now, std::uint8_t id, Time oldest) const noexcept {
+  const Path& path = paths_[id];
+  if (!path.model.is_known() || path.reverse() == Duration::max()) return false;
+  const Duration margin = path.model.queue_mean() + kSuspectAfter + 4 * path.model.spread();
+  const Duration due = oldest.time_since_epoch() + path.model.base();
+  if (path.written > std::max(due, path.model.last_arrival()) + margin) return true;
+  return is_silent(now, path) && now - oldest > path.model.base() + path.reverse() + margin;
+}
+
+void Bond::on_report(Time now, const BondReport& report) noexcept {
+  Path& path = paths_[report.path];
+  path.written = std::max(path.written, report.written);
+  path.in_flight = report.in_flight;
+  path.model.on_outcome(report.acknowledged, report.lost);
+  for (const SlotReport& slot : report.slots) path.model.on_slot(now, slot);
+  if (!path.is_up) return;
+  path.model.on_report({.now = now,
+                        .written = report.written,
+                        .reverse = reverse_,
+                        .capacity = path.rate.capacity()});
+  if (!path.model.is_known()) return;
+  path.rate.on_train(now, path.model, report.train);
+  path.rate.on_report(now, path.model);
+  refresh(now);
+}
+
+void Bond::set_gate(Path& path) noexcept {
+  path.gate.set_rate(path.rate.rate());
+  const Duration time = path.model.round_trip() + kCapTime + 2 * path.model.spread();
+  const double share = path.rate.is_starting() ? kCapShareStart : kCapShare;
+  path.gate.set_cap(std::max(share * path.rate.capacity() * seconds(time) + kCapExtra, kCapMin));
+}
+
+Duration Bond::fastest_base() const noexcept {
+  Duration least = Duration::max();
+  for (const Path& path : paths_)
+    if (path.is_up && path.model.is_known())
+      least = std::min(least, path.model.base() + path.model.queue());
+  return least;
+}
+
+/// A_p: how much later a packet arrives that has to be sent again, weighed by how often.
+Duration Bond::loss_allowance(const Path& path) const noexcept {
+  const double loss = std::max(path.model.loss(), path.model.loss_long());
+  if (loss < kLossFree) return {};
+  const double weight = std::min(1.0, loss / kLossFull);
+  return scaled(reverse_ + fastest_base() + kRepairTime, weight);
+}
+
+Duration Bond::arrival(const Path& path) const noexcept {
+  const PathModel& model = path.model;
+  const Duration queue =
+      std::max(model.queue(), std::min(model.queue_mean(), model.queue() + 2 * model.jitter()));
+  return model.base() + queue + time_for(kFullBytes, path.rate.rate()) + loss_allowance(path);
+}
+
+/// All that depends on a report or on the state of a path.
+void Bond::refresh(Time now) noexcept {
+  any_alive_ = std::any_of(paths_.begin(), paths_.end(),
+                           [](const Path& p) { return p.is_up && !p.is_suspended; });
+  std::array<PathOutlook, kBondPathsMax> outlooks;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < paths_.size(); ++i) {
+    Path& path = paths_[i];
+    if (!is_usable(path)) continue;
+    set_gate(path);
+    const Duration delay = path.model.is_known() ? arrival(path) : Duration{};
+    outlooks[count++] = {static_cast<std::uint8_t>(i), delay, path.rate.capacity()};
+  }
+  look_ahead_.rebuild({outlooks.data(), count});
+  wake_ = now;
+  if (count == 0) return;
+  const Duration round_trip = std::max(Duration{}, look_ahead_.slowest() + reverse_);
+  queue_.set_codel({.target = kCodelMin + scaled(round_trip, kCodelShare)});
+  queue_.set_limit(static_cast<std::uint64_t>(std::clamp(2 * capacity(), kQueueMin, kQueueMax)));
+}
+
+std::uint32_t Bond::quantum(const Path& path) const noexcept {
+  return static_cast<std::uint32_t>(
+      std::clamp(path.rate.rate() * seconds(kQuantumTime), kFullBytes, kQuantumMax));
+}
+
+std::optional<Grant> Bond::pull(Time now) noexcept {
+  wake_ = kNever;
+  if (queue_.empty()) return {};
+  std::array<PathOffer, kBondPathsMax> offers;
+  std::size_t count = 0;
+  for (const PathRank& rank : look_ahead_.ranks()) {
+    Path& path = paths_[rank.path];
+    if (!path.gate.has_room(static_cast<double>(path.in_flight) * path.packet_bytes)) continue;
+    if (!path.gate.is_open(now)) {
+      wake_ = std::min(wake_, path.gate.opens_at());
+      continue;
+    }
+    offers[count++] = {rank.path, rank.ahead_bytes, quantum(path), rank.allowance};
+  }
+  const auto taken = queue_.pull(now, {offers.data(), count});
+  if (!taken) return {};
+  Path& path = paths_[taken->path];
+  Grant grant{taken->run,     taken->path,        taken->flow,
+              taken->verdict, ArrivalKind::Plain, taken->sojourn};
+  if (path.gate.is_limiting(now)) grant.kind = ArrivalKind::Backlogged;
+  const std::uint32_t bytes = taken->verdict == QueueVerdict::Void ? 60 : taken->run.bytes();
+  const double mean = static_cast<double>(bytes) / taken->run.count;
+  path.packet_bytes += 0.05 * (mean - path.packet_bytes);
+  path.in_flight += taken->run.count;
+  path.gate.take(now, bytes);
+  wake_ = now;
+  return grant;
+}
+
+std::optional<std::uint8_t> Bond::urgent_path() const noexcept {
+  std::optional<std::uint8_t> best;
+  Duration least{};
+  for (const PathRank& rank : look_ahead_.ranks()) {
+    const PathModel& model = paths_[rank.path].model;
+    const Duration delay = model.is_known() ? model.base() + model.queue() : rank.arrival;
+    if (best && delay >= least) continue;
+    best = rank.path;
+    least = delay;
+  }
+  return best;
+}
+
+std::optional<Bond::RepairPlan> Bond::repair_path(Time now) const noexcept {
+  std::optional<RepairPlan> best;
+  Duration least{};
+  for (const PathRank& rank : look_ahead_.ranks()) {
+    const Path& path = paths_[rank.path];
+    const Duration wait = path.gate.wait(now);
+    const Duration delay = path.model.is_known() ? path.model.base() + path.model.queue() +
+                                                       time_for(kFullBytes, path.rate.rate()) + wait
+                                                 : wait;
+    if (best && delay >= least) continue;
+    best = RepairPlan{rank.path, wait < kRepairAhead ? now : now + wait - kRepairAhead / 2};
+    least = delay;
+  }
+  return best;
+}
+
+void Bond::on_sent(Time now, std::uint8_t id, std::uint32_t bytes) noexcept {
+  paths_[id].gate.take(now, bytes);
+  ++paths_[id].in_flight;
+}
+
+BytesPerSecond Bond::capacity() const noexcept {
+  BytesPerSecond sum = 0;
+  for (const Path& path : paths_)
+    if (path.is_up) sum += path.rate.capacity();
+  return sum;
+}
+
+Duration Bond::hold_time() const noexcept {
+  Duration least = Duration::max(), most{}, spread{};
+  for (const Path& path : paths_) {
+    if (!path.is_up || !path.model.is_known()) continue;
+    const Duration delay = path.model.base() + path.model.queue() + reverse_;
+    least = std::min(least, delay);
+    most = std::max(most, delay);
+    spread = std::max(spread, path.model.jitter_peak());
+  }
+  if (least == Duration::max()) return 150ms;
+  const Duration repair = (most - least) + 3 * least / 2 + 30ms + 4 * spread;
+  const Duration failure = kDetection + least + 30ms;
+  return std::clamp(std::max(repair, failure), kHoldMin, kHoldMax);
+}
+
+unsigned Bond::take_train(Time now, std::uint8_t id) noexcept {
+  Path& path = paths_[id];
+  if (!path.is_up || path.trains_left == 0 || now < path.train_at) return 0;
+  path.train_at = now + kTrainEvery;
+  --path.trains_left;
+  return kTrainPackets;
+}
+
+}  // namespace wanbond

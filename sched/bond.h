@@ -1,0 +1,140 @@
+// Bond: the scheduler of one session as one machine: estimators, rates, gates, the common queue and
+// look-ahead of all paths. It says which packet goes where and when; it sends nothing.
+//
+// How it is wired (the session): a super packet from the LAN that is no pure acknowledgement and
+// belongs to an ordered flow is given its order numbers, kept, and pushed as a run. Then, and at
+// next_timeout(), pull() until it gives none: each grant is sealed and sent on its path, its
+// segments go to that path's SentLog; a void grant sends the numbers only. What needs no order
+// (voice, DNS, ICMP, pure acknowledgements) asks urgent_path() and goes at once. A report calls
+// SentLog first, then on_report(). Repairs go out ahead of pull(), on repair_path().
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "base/time.h"
+#include "sched/bond_queue.h"
+#include "sched/gate.h"
+#include "sched/look_ahead.h"
+#include "sched/path_model.h"
+#include "sched/rate.h"
+#include "sched/slot.h"
+#include "sched/train.h"
+
+namespace wanbond {
+
+/// A run to be sent now.
+struct Grant {
+  SegmentRun run;
+  std::uint8_t path = 0;
+  std::uint16_t flow = 0;
+  QueueVerdict verdict = QueueVerdict::Send;
+  ArrivalKind kind = ArrivalKind::Plain;  // Backlogged: flag B of the wire
+  Duration sojourn{};
+};
+
+/// A report on one path, as the Bond needs it.
+struct BondReport {
+  std::uint8_t path = 0;
+  Duration written{};  // the receiver's clock
+  std::span<const SlotReport> slots;
+  TrainReport train;
+  std::uint32_t acknowledged = 0, lost = 0;  // packets, by the SentLog, since the last report
+  std::size_t in_flight = 0;                 // DATA under way, by the SentLog
+};
+
+/// Paths are 0 to kBondPathsMax - 1; all are away until on_path_up().
+class Bond {
+ public:
+  Bond() noexcept;
+
+  // Paths.
+  void on_path_up(Time now, std::uint8_t path) noexcept;
+  void on_path_down(Time now, std::uint8_t path) noexcept;
+  /// Nothing comes back from it: it takes no packets while another does. The next report with
+  /// something new ends it.
+  void suspend(Time now, std::uint8_t path) noexcept;
+  void resume(Time now, std::uint8_t path) noexcept;
+  /// A report came over `via`, news or not; `written` by the receiver's clock.
+  void on_heard(Time now, std::uint8_t via, Duration written) noexcept;
+  /// News of a path; after on_heard().
+  void on_report(Time now, const BondReport& report) noexcept;
+
+  // Packets.
+  BondQueue& queue() noexcept { return queue_; }
+  const BondQueue& queue() const noexcept { return queue_; }
+  std::optional<Grant> pull(Time now) noexcept;
+  /// When pull() may give something; kNever when it needs an input first.
+  Time next_timeout() const noexcept { return wake_; }
+  /// For what is small and must not wait; none: no path is up.
+  std::optional<std::uint8_t> urgent_path() const noexcept;
+  /// For what was lost, from the moment given: the path that delivers it first.
+  struct RepairPlan {
+    std::uint8_t path = 0;
+    Time at{};
+  };
+  std::optional<RepairPlan> repair_path(Time now) const noexcept;
+  /// Something went out that pull() did not grant.
+  void on_sent(Time now, std::uint8_t path, std::uint32_t bytes) noexcept;
+
+  // What it believes.
+  bool is_up(std::uint8_t path) const noexcept { return paths_[path].is_up; }
+  bool is_suspended(std::uint8_t path) const noexcept { return paths_[path].is_suspended; }
+  const PathModel& model(std::uint8_t path) const noexcept { return paths_[path].model; }
+  const RateController& rate(std::uint8_t path) const noexcept { return paths_[path].rate; }
+  const Gate& gate(std::uint8_t path) const noexcept { return paths_[path].gate; }
+  const LookAhead& look_ahead() const noexcept { return look_ahead_; }
+  BytesPerSecond capacity() const noexcept;
+  /// How long the receiver should wait for what is missing: T_gap of scheduling 5.8.
+  Duration hold_time() const noexcept;
+  /// True when a path that takes packets seems to be dead: what was sent at `oldest`, and all after
+  /// it, should have arrived before the newest report, or the path itself has fallen silent.
+  bool is_suspect(Time now, std::uint8_t path, Time oldest) const noexcept;
+  /// Our clock minus the receiver's, plus the delay of the fastest living way back.
+  Duration reverse_delay() const noexcept { return reverse_; }
+  /// A path in the start phase that should get a train of so many probes now, 0: none.
+  unsigned take_train(Time now, std::uint8_t path) noexcept;
+
+ private:
+  struct Path {
+    PathModel model;
+    RateController rate;
+    Gate gate;
+    bool is_up = false;
+    bool is_suspended = false;
+    bool was_up = false;
+    double packet_bytes = kFullBytes;  // mean size of what is granted
+    std::size_t in_flight = 0;         // packets
+    unsigned trains_left = 0;
+    Time train_at{};
+    Duration written = Duration::min();  // by the newest report on it, the receiver's clock
+    Time heard{};                        // when a report came over it
+    // The least age of a report that came over it, in buckets; the clocks' offset is in it.
+    Duration reverse_now = Duration::max(), reverse_before = Duration::max();
+    Time reverse_since{};
+    Duration reverse() const noexcept { return std::min(reverse_now, reverse_before); }
+  };
+  bool is_usable(const Path& path) const noexcept {
+    return path.is_up && (!path.is_suspended || !any_alive_);
+  }
+  bool is_silent(Time now, const Path& path) const noexcept;
+  void refresh(Time now) noexcept;
+  void set_gate(Path& path) noexcept;
+  Duration loss_allowance(const Path& path) const noexcept;
+  Duration arrival(const Path& path) const noexcept;
+  Duration fastest_base() const noexcept;
+  std::uint32_t quantum(const Path& path) const noexcept;
+
+  std::array<Path, kBondPathsMax> paths_;
+  BondQueue queue_;
+  LookAhead look_ahead_;
+  bool any_alive_ = false;
+  Time wake_ = kNever;
+  Duration reverse_{};
+};
+
+}  // namespace wanbond

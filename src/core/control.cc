@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "proto/limits.h"
 #include "proto/wire.h"
 
 namespace wanbond {
 namespace {
-
-constexpr std::uint8_t kNoEndpoint = 0xff;
 
 Cause cause_of(MoveReason reason) noexcept {
   switch (reason) {
@@ -41,6 +40,8 @@ std::optional<PathReason> reason_of(Cause cause) noexcept {
       return PathReason::TooSmall;
     case Cause::DuplicatePath:
       return PathReason::Duplicate;
+    case Cause::AddressGone:
+    case Cause::PeerAbandoned:
     case Cause::None:
     case Cause::Start:
     case Cause::PeerSaysDown:
@@ -61,19 +62,11 @@ std::optional<PathReason> reason_of(Cause cause) noexcept {
 }  // namespace
 
 Control::Control(Time now, const Settings& settings, Random& random)
-    : settings_(settings), random_(random) {
-  endpoint_of_.fill(kNoEndpoint);
-  std::size_t next = settings_.half == OpenerHalf::First ? 0 : kHalf;
-  const std::size_t end = next + kHalf;
-  for (const PathSettings& wanted : settings_.configured.paths) {
-    if (!wanted.endpoint || next == end) continue;
-    const PathId id{static_cast<std::uint8_t>(next++)};
-    endpoint_of_[id.value] = static_cast<std::uint8_t>(*wanted.endpoint);
-    const PathAddress address{wanted.wan, settings_.configured.endpoints[*wanted.endpoint], {}};
-    const Path::Settings path{id, address, PathOrigin::Configured};
-    check(
-        paths_.push(std::make_unique<Path>(now, path, settings_.wans[wanted.wan.value], random_)));
-  }
+    : settings_(settings), random_(random), endpoints_(settings.configured.endpoints) {
+  check(endpoints_.size() + kOfferedAddressCountMax < kNoEndpoint);
+  endpoints_.resize(endpoints_.size() + kOfferedAddressCountMax);
+  open_missing(now);
+  for (Book& book : books_) book.is_new = false;  // configured ones are no news
 }
 
 void Control::on_keys(Time now, const std::optional<PathAddress>& proven) noexcept {
@@ -94,6 +87,8 @@ void Control::on_keys_lost(Time now, Cause cause) noexcept {
 
 void Control::on_peer_restarted(Time now) noexcept {
   notices_.reset();
+  offered_ = {};
+  offer_addresses(now);
   for (const auto& path : paths_) path->on_peer_restarted(now);
 }
 
@@ -114,24 +109,6 @@ bool Control::on_too_big(Time now, SocketId socket, const Endpoint& remote) noex
   return found;
 }
 
-void Control::on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept {
-  for (const auto& path : paths_) {
-    if (endpoint_of_[path->id().value] != index || path->origin() == PathOrigin::Learned) continue;
-    path->set_remote(now, endpoint);
-    if (has_keys_) path->start(now);
-  }
-}
-
-bool Control::is_ours(PathId id) const noexcept {
-  return (id.value < kHalf) == (settings_.half == OpenerHalf::First);
-}
-
-bool Control::may_learn(SocketId socket) const noexcept {
-  const auto& allowed = settings_.configured.paths;
-  return std::any_of(allowed.begin(), allowed.end(),
-                     [&](const PathSettings& p) { return !p.endpoint && p.wan == socket; });
-}
-
 Path* Control::find(PathId id) const noexcept {
   for (const auto& path : paths_)
     if (path->id() == id) return path.get();
@@ -145,45 +122,7 @@ Path* Control::on_arrival(Time now, PathId id, const Arrival& arrival, Outbox& o
   return path;
 }
 
-Path* Control::learn(Time now, PathId id, const Arrival& arrival, Outbox& out) {
-  if (is_ours(id) || paths_.full()) return nullptr;
-  const auto same_pair = [&](const auto& path) {
-    return path->address().socket == arrival.from.socket &&
-           path->address().remote == arrival.from.remote;
-  };
-  const auto twin = std::find_if(paths_.begin(), paths_.end(), same_pair);
-  if (twin != paths_.end()) {
-    if ((*twin)->id() < id) return nullptr;  // two ids on one address pair: the lower stays
-    remove(now, static_cast<std::size_t>(twin - paths_.begin()), Cause::DuplicatePath, out);
-  } else if (!may_learn(arrival.from.socket)) {
-    return nullptr;
-  }
-  const Path::Settings settings{id, arrival.from, PathOrigin::Learned};
-  (void)paths_.push(std::make_unique<Path>(now, settings, settings_.wans[arrival.from.socket.value],
-                                           random_));  // not full: see above
-  out.report({.at = now,
-              .kind = EventKind::PathAdded,
-              .cause = Cause::Start,
-              .peer = settings_.peer,
-              .path = id});
-  paths_.back()->start(now);
-  return paths_.back().get();
-}
-
-void Control::remove(Time now, std::size_t index, Cause cause, Outbox& out) noexcept {
-  Path& path = *paths_[index];
-  path.stop(now, cause);
-  report_changes(now, path, out);
-  out.report({.at = now,
-              .kind = EventKind::PathRemoved,
-              .cause = cause,
-              .peer = settings_.peer,
-              .path = path.id()});
-  std::move(paths_.begin() + index + 1, paths_.end(), paths_.begin() + index);
-  (void)paths_.pop();
-}
-
-bool Control::on_frames(Time now, Path& path, FrameReader frames, const Arrival& arrival) noexcept {
+bool Control::on_frames(Time now, Path& path, FrameReader frames, const Arrival& arrival) {
   bool closed = false;
   while (const std::optional<Frame> frame = frames.next()) {
     if (const auto* challenge = std::get_if<PathChallengeFrame>(&*frame)) {
@@ -212,11 +151,19 @@ bool Control::on_frames(Time now, Path& path, FrameReader frames, const Arrival&
   return closed;
 }
 
-void Control::on_notice(Time now, const Frame& frame, Path& arrived_on) noexcept {
+void Control::on_notice(Time now, const Frame& frame, Path& arrived_on) {
   if (const auto* status = std::get_if<PathStatusFrame>(&frame)) {
     arrived_on.owe_ack(status->sequence);
     Path* path = find(status->path);
     if (notices_.is_news(*status) && path != nullptr) path->on_peer_status(now, *status);
+  } else if (const auto* end = std::get_if<PathAbandonFrame>(&frame)) {
+    arrived_on.owe_ack(end->sequence);
+    Path* path = find(end->path);
+    const bool is_open = notices_.is_news(*end) && path != nullptr && !path->is_closed();
+    if (is_open) close(now, *path, Cause::PeerAbandoned, end->reason);
+  } else if (const auto* offer = std::get_if<AddrFrame>(&frame)) {
+    arrived_on.owe_ack(offer->sequence);
+    if (notices_.is_news(*offer)) on_offer(now, *offer);
   }
 }
 
@@ -246,17 +193,30 @@ void Control::on_timer(Time now, Duration late) noexcept {
     path->set_company(alone ? Path::Company::Alone : Path::Company::Others);
     path->on_timer(now, late);
   }
+  close_retired(now);
+  forget_closed(now);
 }
 
 Time Control::next_timeout(Time now) const noexcept {
   Time next = std::min(failover_[0].next_timeout(), failover_[1].next_timeout());
   for (const auto& path : paths_)
     next = std::min({next, path->next_timeout(), path->next_view_change(now)});
+  for (const auto& path : paths_)
+    if (path->is_closed()) next = std::min(next, books_[path->id().value].closed_at + kPathIdHold);
   return has_usable() ? std::min(next, notices_.next_timeout()) : next;
 }
 
 void Control::settle(Time now, Outbox& out) noexcept {
-  for (const auto& path : paths_) report_changes(now, *path, out);
+  for (const auto& path : paths_) {
+    Book& book = books_[path->id().value];
+    Event event{.at = now, .cause = Cause::Start, .peer = settings_.peer, .path = path->id()};
+    event.kind = EventKind::PathAdded;
+    if (std::exchange(book.is_new, false)) out.report(event);
+    report_changes(now, *path, out);
+    event.kind = EventKind::PathRemoved;
+    event.cause = book.closed_for;
+    if (std::exchange(book.is_removed, false)) out.report(event);
+  }
   select(now, out);
 }
 
@@ -278,6 +238,7 @@ void Control::report_changes(Time now, Path& path, Outbox& out) noexcept {
 
 /// What both ends see by themselves need not be told, but one of them sees it first.
 void Control::tell_change(Time now, const Path& path, const PathChange& change) noexcept {
+  if (path.is_closed()) return;  // PATH_ABANDON says it
   const bool was_usable = change.from == PathState::Up || change.from == PathState::Suspect;
   const auto reason = reason_of(change.cause);
   if (change.to == PathState::Down && was_usable && reason)
@@ -285,6 +246,7 @@ void Control::tell_change(Time now, const Path& path, const PathChange& change) 
   if (change.to == PathState::Up && change.from == PathState::Validating &&
       notices_.has_told(path.id()))
     announce(now, path.id(), WirePathState::Up, PathReason::None);
+  if (change.to == PathState::Up) offer_addresses(now);
 }
 
 std::optional<Move> Control::update(Time now, FlowCare care) noexcept {
@@ -362,7 +324,7 @@ bool Control::has_usable() const noexcept {
 Control::Targets Control::handshake_targets(Time now) const noexcept {
   FixedVector<const Path*, kPathCountMax> order;
   for (const auto& path : paths_)
-    if (path->address().remote.port != 0) (void)order.push(path.get());
+    if (!path->is_blocked()) (void)order.push(path.get());
   const auto key = [&](const Path* path) {
     const PathView view = path->view(now, FlowCare::Plain);
     return std::tuple(-static_cast<int>(view.usability), view.rank, view.delay, view.id);

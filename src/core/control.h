@@ -5,6 +5,8 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/fixed.h"
 #include "base/random.h"
@@ -28,6 +30,7 @@ class Control {
     OpenerHalf half = OpenerHalf::First;
     const PeerSettings& configured;
     const std::vector<WanSettings>& wans;
+    const std::vector<WanState>& wan_states;  // as wans
   };
   /// What `settings` refers to, and `random`, outlive it. Configured paths exist from now on.
   Control(Time now, const Settings& settings, Random& random);
@@ -41,14 +44,18 @@ class Control {
   void on_send_refused(Time now, SocketId socket, const Endpoint& remote, Cause cause) noexcept;
   /// A datagram to this address was refused for its size; false: there is no such path.
   bool on_too_big(Time now, SocketId socket, const Endpoint& remote) noexcept;
-  void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept;
+  /// A configured endpoint has this address now; port 0: none any more. A path to the address that
+  /// it had before is used as long as it works.
+  void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint);
+  /// The state of this WAN has changed.
+  void on_wan(Time now, SocketId wan);
 
   /// The path that an authentic packet belongs to; a new one is learned when the packet may open
   /// it. Null: the packet is good, but its path is not kept (foreign id, same addresses as
   /// another path, WAN not allowed for this peer).
   Path* on_arrival(Time now, PathId id, const Arrival& arrival, Outbox& out);
   /// Acts on the frames of one CTRL, all of them well-formed. True when the peer said CLOSE.
-  bool on_frames(Time now, Path& path, FrameReader frames, const Arrival& arrival) noexcept;
+  bool on_frames(Time now, Path& path, FrameReader frames, const Arrival& arrival);
 
   /// Tells the peer the state of a path, at once and until acknowledged, over every usable path.
   /// What changes by itself is told without this; it is for what somebody decides: Drained, Up
@@ -90,13 +97,37 @@ class Control {
  private:
   static constexpr std::size_t kHalf = kPathCountMax / 2;
 
+  /// Configured endpoints come first, then the addresses that the peer offers, by their ids.
+  static constexpr std::uint8_t kNoEndpoint = 0xff;
+  /// What is to be known of a path id beside the path.
+  struct Book {
+    std::uint8_t endpoint = kNoEndpoint;  // index in endpoints_
+    Endpoint opened_to{};
+    Cause closed_for{};
+    Time closed_at = kNever;
+    bool is_new = false;      // PathAdded is to be reported
+    bool is_removed = false;  // and PathRemoved
+  };
+
   bool is_ours(PathId id) const noexcept;
   bool may_learn(SocketId socket) const noexcept;
   Path* learn(Time now, PathId id, const Arrival& arrival, Outbox& out);
   void remove(Time now, std::size_t index, Cause cause, Outbox& out) noexcept;
+  /// Opens the paths that should be there and are not, as many as there are ids.
+  void open_missing(Time now);
+  void open(Time now, SocketId wan, std::size_t endpoint);
+  bool is_wanted(SocketId wan, std::size_t endpoint) const noexcept;
+  std::optional<PathId> free_id() const noexcept;
+  /// Gives a path up and tells the peer so.
+  void close(Time now, Path& path, Cause cause, PathReason reason) noexcept;
+  void close_retired(Time now) noexcept;
+  void forget_closed(Time now) noexcept;
+  void on_offer(Time now, const AddrFrame& offer);
+  void offer_addresses(Time now);
+  bool may_offer(const IpAddress& address) const noexcept;
   void report_changes(Time now, Path& path, Outbox& out) noexcept;
   void tell_change(Time now, const Path& path, const PathChange& change) noexcept;
-  void on_notice(Time now, const Frame& frame, Path& arrived_on) noexcept;
+  void on_notice(Time now, const Frame& frame, Path& arrived_on);
   void select(Time now, Outbox& out) noexcept;
   std::optional<Move> update(Time now, FlowCare care) noexcept;
   const Failover& failover(FlowCare care) const noexcept {
@@ -106,8 +137,10 @@ class Control {
   Settings settings_;
   Random& random_;
   FixedVector<std::unique_ptr<Path>, kPathCountMax> paths_;
-  std::array<std::uint8_t, kPathCountMax> endpoint_of_{};  // by path id; kNoEndpoint: none
-  std::array<Failover, 2> failover_;                       // by FlowCare
+  std::array<Book, kPathCountMax> books_{};  // by path id
+  std::vector<Endpoint> endpoints_;
+  std::array<Endpoint, kOfferedAddressCountMax> offered_{};  // by us; port 0: free
+  std::array<Failover, 2> failover_;                         // by FlowCare
   Notices notices_;
   bool has_keys_ = false;
   Cause last_change_{};  // of any path: why the peer is down when none is left

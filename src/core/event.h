@@ -48,6 +48,8 @@ enum class Cause : std::uint8_t {
   Revert,          // the preferred path is usable again
   KeysExpired,     // no handshake for 180 s
   DuplicatePath,   // another path has the same pair of addresses
+  AddressGone,     // the peer, or its name, does not have this address any more
+  PeerAbandoned,   // the peer gave the path up
   TooSmall         // the path does not carry the smallest datagram that data needs
 };
 

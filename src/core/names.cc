@@ -122,6 +122,10 @@ std::string_view to_string(Cause cause) noexcept {
       return "the keys expired";
     case Cause::TooSmall:
       return "too small for data";
+    case Cause::AddressGone:
+      return "the peer does not have the address any more";
+    case Cause::PeerAbandoned:
+      return "the peer gave it up";
     case Cause::DuplicatePath:
       return "another path has the same addresses";
   }

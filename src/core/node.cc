@@ -56,6 +56,7 @@ struct Node::State {
   void work_off_init(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
 
   NodeSettings settings;
+  std::vector<WanState> wan_states;
   PacketPool& pool;
   Random& random;
   LocalIdentity local;
@@ -86,6 +87,7 @@ struct Node::State {
 
 Node::State::State(NodeSettings s, PacketPool& p, Random& r)
     : settings(std::move(s)),
+      wan_states(settings.wans.size()),
       pool(p),
       random(r),
       local(settings.keys, settings.netkey),
@@ -97,8 +99,8 @@ Node::State::State(NodeSettings s, PacketPool& p, Random& r)
 Node::Node(NodeSettings settings, PacketPool& pool, Random& random)
     : state_(std::make_unique<State>(std::move(settings), pool, random)) {
   State& s = *state_;
-  const SessionShared shared{s.settings, s.local, s.pool,    s.random,
-                             s.slots,    s.drops, s.too_big, random.u64()};
+  const SessionShared shared{s.settings, s.wan_states, s.local,   s.pool,      s.random,
+                             s.slots,    s.drops,      s.too_big, random.u64()};
   s.remotes.reserve(s.settings.peers.size());  // sessions point into it
   for (std::size_t i = 0; i < s.settings.peers.size(); ++i) {
     const PeerSettings& peer = s.settings.peers[i];
@@ -373,6 +375,19 @@ void Node::on_endpoint(Time now, PeerId peer, std::size_t index, const Endpoint&
   state_->on_input(now);
   state_->sessions[peer.value]->on_endpoint(now, index, endpoint);
   state_->finish(now, peer.value, out);
+}
+
+void Node::on_wan(Time now, SocketId wan, const WanState& state, Outbox& out) {
+  State& s = *state_;
+  s.on_input(now);
+  WanSettings& settings = s.settings.wans[wan.value];
+  settings.mtu_bytes = state.mtu_bytes;
+  if (settings.name.empty()) settings.name = state.name;
+  s.wan_states[wan.value] = state;
+  for (std::size_t i = 0; i < s.sessions.size(); ++i) {
+    s.sessions[i]->on_wan(now, wan);
+    s.finish(now, i, out);
+  }
 }
 
 void Node::on_timer(Time now, WallTime wall, Outbox& out) noexcept {

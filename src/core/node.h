@@ -45,9 +45,11 @@ class Node {
   /// The kernel refused a train (errno): the path's problem, not the node's.
   void on_send_failed(Time now, SocketId socket, const Endpoint& remote, int error,
                       Outbox& out) noexcept;
-  /// The address of PeerSettings::endpoints[index] is known now, or has changed.
+  /// The address of PeerSettings::endpoints[index] is known now, or has changed; port 0: none.
   void on_endpoint(Time now, PeerId peer, std::size_t index, const Endpoint& endpoint,
                    Outbox& out) noexcept;
+  /// What the machine says of a WAN has changed: paths over it are left at once, or tried at once.
+  void on_wan(Time now, SocketId wan, const WanState& state, Outbox& out);
   /// Harmless when called early. To be called only when nothing that arrived before `now` is
   /// unread (protocol 3.2), so that a busy box does not declare its own paths dead.
   void on_timer(Time now, WallTime wall, Outbox& out) noexcept;

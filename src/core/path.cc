@@ -1,6 +1,7 @@
 #include "core/path.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/limits.h"
 #include "proto/wire.h"
@@ -39,6 +40,7 @@ Path::Path(Time now, const Settings& settings, const WanSettings& wan, Random& r
 
 void Path::start(Time now) noexcept {
   if (state_ != PathState::Candidate || address_.remote.port == 0) return;
+  if (is_blocked()) return go_down(now, Cause::WanLost);
   change_state(now, PathState::Validating, Cause::Start);
   validation_.open(now);
   validating_until_ = now + kValidationTimeout;
@@ -56,6 +58,7 @@ void Path::stop(Time now, Cause cause) noexcept {
 }
 
 void Path::on_address_proven(Time now) noexcept {
+  if (is_blocked()) return;
   answered_ = true;
   pmtu_.start(now, size_limits());
   if (state_ == PathState::Candidate || state_ == PathState::Down)
@@ -175,17 +178,45 @@ void Path::on_send_refused(Time now, Cause cause) noexcept {
   on_bfd_change(now, bfd_.restart(now, BfdDiag::PathDown));
 }
 
-void Path::set_remote(Time now, const Endpoint& remote) noexcept {
-  if (address_.remote == remote) return;
-  if (state_ == PathState::Candidate || state_ == PathState::Down) {
-    address_.remote = remote;
+void Path::close(Time now, Cause cause) noexcept {
+  if (std::exchange(is_closed_, true)) return;
+  go_down(now, cause);
+  on_bfd_change(now, bfd_.restart(now, BfdDiag::PathDown));
+  candidate_.reset();
+  responses_.clear();
+}
+
+void Path::on_wan(Time now, const WanState& state) noexcept {
+  const IpAddress& local = address_.local;
+  const auto& own = state.addresses;
+  const bool is_v4 = address_.remote.address.is_v4();
+  const bool has_family =
+      std::any_of(own.begin(), own.end(), [&](const IpAddress& a) { return a.is_v4() == is_v4; });
+  const bool has_lost =
+      !local.is_unspecified() && std::find(own.begin(), own.end(), local) == own.end();
+  const bool was_blocked = is_blocked();
+  is_wan_lost_ = !state.usable;
+  // A link without an address of its own may send with another one's; only a loss is a sign.
+  is_address_lost_ = !has_family && (has_lost || is_address_lost_);
+  if ((is_blocked() && !was_blocked) || has_lost) {
     address_.local = {};
-    if (state_ == PathState::Down) validation_.recover(now, ProbePace::Normal);
+    const bool is_known = state_ == PathState::Candidate || state_ == PathState::Down;
+    if (!is_known) go_down(now, Cause::WanLost);
+    on_bfd_change(now, bfd_.restart(now, BfdDiag::PathDown));
   }
+  if (is_blocked() || state_ == PathState::Candidate) return;
+  pmtu_.set_limits(now, size_limits());
+  if (state_ == PathState::Down) validation_.recover(now, pace());
+}
+
+ProbePace Path::pace() const noexcept {
+  if (is_hearsay()) return ProbePace::Sparse;
+  return wan_.metered ? ProbePace::Metered : ProbePace::Normal;
 }
 
 bool Path::can_talk() const noexcept {
-  return state_ != PathState::Candidate && (answered_ || state_ == PathState::Down);
+  if (state_ == PathState::Candidate) return false;
+  return answered_ || (state_ == PathState::Down && !is_hearsay());
 }
 
 void Path::update_profile(Time now) noexcept {
@@ -284,7 +315,7 @@ void Path::on_timer(Time now, Duration late) noexcept {
 }
 
 Time Path::next_timeout() const noexcept {
-  if (state_ == PathState::Candidate) return kNever;
+  if (state_ == PathState::Candidate || is_blocked()) return log_.next_timeout();
   Time next = std::min({validation_.next_timeout(), silent_at(), overdue_at(), probes_fail_at()});
   if (can_talk()) next = std::min({next, bfd_.next_timeout(), feedback_at_});
   if (state_ == PathState::Validating) next = std::min(next, validating_until_);
@@ -324,7 +355,7 @@ void Path::go_down(Time now, Cause cause) noexcept {
   pmtu_.stop();
   validating_until_ = kNever;
   feedback_at_ = kNever;
-  validation_.recover(now, wan_.metered ? ProbePace::Metered : ProbePace::Normal);
+  validation_.recover(now, pace());
   if (is_usable()) {
     ++counters_.downs;
     counters_.last_down_cause = cause;

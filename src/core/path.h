@@ -19,6 +19,7 @@
 #include "core/validation.h"
 #include "proto/bfd.h"
 #include "proto/frames.h"
+#include "proto/limits.h"
 #include "sched/failover.h"
 #include "sched/hold_down.h"
 #include "sched/received.h"
@@ -36,8 +37,8 @@ struct PathAddress {
   friend bool operator==(const PathAddress&, const PathAddress&) = default;
 };
 
-/// Who opened a path: we, by our configuration, or the peer.
-enum class PathOrigin : std::uint8_t { Configured, Learned };
+/// Why a path is there: our configuration, the peer opened it, or the peer offered its address.
+enum class PathOrigin : std::uint8_t { Configured, Learned, Offered };
 
 /// One authentic packet that was no replay.
 struct Arrival {
@@ -116,8 +117,19 @@ class Path {
   void on_peer_status(Time now, const PathStatusFrame& status) noexcept;
   /// A PATH_STATUS, PATH_ABANDON or ADDR came on this path: it is acknowledged here.
   void owe_ack(std::uint16_t sequence) noexcept { (void)acks_.sequences.push(sequence); }
-  /// The configured endpoint has (another) address now.
-  void set_remote(Time now, const Endpoint& remote) noexcept;
+  /// The path's WAN has changed: it is left at once when it cannot send any more, tried at once
+  /// when it can again.
+  void on_wan(Time now, const WanState& state) noexcept;
+  /// The path is given up: Down for good, silent, kept until its owner forgets it.
+  void close(Time now, Cause cause) noexcept;
+  bool is_closed() const noexcept { return is_closed_; }
+  /// Nothing can be sent from here: closed, or the WAN is gone.
+  bool is_blocked() const noexcept { return is_closed_ || is_wan_lost_ || is_address_lost_; }
+  /// A learned address that has been silent for so long that it is not expected back.
+  bool is_forgotten(Time now) const noexcept {
+    return origin_ == PathOrigin::Learned && state_ == PathState::Down &&
+           now - last_heard_ >= kLearnedPathLife;
+  }
 
   /// `late`: how long the loop could not run; detection deadlines move by it.
   void on_timer(Time now, Duration late) noexcept;
@@ -206,6 +218,11 @@ class Path {
   void track_address(Time now, const Arrival& arrival) noexcept;
   void move_to(Time now, const PathAddress& address) noexcept;
   void update_profile(Time now) noexcept;
+  ProbePace pace() const noexcept;
+  /// The peer has named this address, which has never answered.
+  bool is_hearsay() const noexcept {
+    return origin_ == PathOrigin::Offered && last_heard_ == Time{};
+  }
   Time silent_at() const noexcept;
   int reports_awaited() const noexcept;
   Time overdue_at() const noexcept;
@@ -252,6 +269,9 @@ class Path {
   std::uint64_t load_bytes_ = 0;  // data sent since load_since_
   Time load_since_{};
   PathLoad load_ = PathLoad::Light;
+  bool is_closed_ = false;
+  bool is_wan_lost_ = false;
+  bool is_address_lost_ = false;  // the WAN has no address of the family any more
   unsigned peer_rank_ = 0;
   WirePathState peer_state_ = WirePathState::Up;
   AckFrame acks_;

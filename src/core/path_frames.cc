@@ -21,6 +21,10 @@ void Path::on_challenge(Time now, const PathChallengeFrame& frame,
   PendingResponse response{arrival.from, {frame.token, arrival.from.remote}, arrival.bytes};
   if (!responses_.push(response)) return;  // the peer asks again
   if (origin_ == PathOrigin::Learned) start(now);
+  // Who asks is there again: our own challenges have become rare meanwhile.
+  const bool is_rare = validation_.next_timeout() > now + kDownChallengeFast;
+  if (state_ == PathState::Down && is_rare && arrival.from.remote == address_.remote)
+    validation_.recover(now, pace());
 }
 
 void Path::on_response(Time now, const PathResponseFrame& frame, const Arrival& arrival) noexcept {
@@ -155,7 +159,7 @@ std::optional<ControlPlan> Path::plan_candidate(Time now) noexcept {
 }
 
 std::optional<ControlPlan> Path::poll_transmit(Time now) noexcept {
-  if (state_ == PathState::Candidate && responses_.empty()) return {};
+  if (is_blocked() || (state_ == PathState::Candidate && responses_.empty())) return {};
   if (auto plan = plan_response(now)) return plan;
   if (auto plan = plan_candidate(now)) return plan;
   if (auto plan = plan_size(now)) return plan;

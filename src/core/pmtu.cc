@@ -42,6 +42,16 @@ void PathMtu::start(Time now, const PmtuLimits& limits) noexcept {
     begin_ladder(now);
 }
 
+void PathMtu::set_limits(Time now, const PmtuLimits& limits) noexcept {
+  if (limits == limits_) return;
+  limits_ = limits;
+  size_ = std::min(size_, limits.payload_bytes_max);
+  too_large_ = limits.payload_bytes_max + 1;
+  if (phase_ == Phase::Disabled) return;
+  check_.reset();
+  begin_ladder(now);
+}
+
 void PathMtu::stop() noexcept {
   phase_ = Phase::Disabled;
   search_.reset();

@@ -41,6 +41,9 @@ class PathMtu {
   /// The address answers: the search begins. A size known from before stays in use, and is tried
   /// again at once. Nothing while it runs.
   void start(Time now, const PmtuLimits& limits) noexcept;
+  /// The interface takes packets of another size now: a larger one is looked for, a smaller one is
+  /// used at once.
+  void set_limits(Time now, const PmtuLimits& limits) noexcept;
   /// The address does not answer any more; the size stays known.
   void stop() noexcept;
   /// Smoothed round-trip time; for the probe timer.

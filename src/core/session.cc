@@ -71,7 +71,8 @@ Session::Session(Time now, PeerId peer, const RemoteIdentity& remote, const Sess
       half_(shared.local.public_key() < remote.public_key() ? OpenerHalf::First
                                                             : OpenerHalf::Second),
       keyring_(shared.random, limits_of(shared.settings), shared.settings.aead),
-      control_(now, {peer, half_, configured_, shared.settings.wans}, shared.random),
+      control_(now, {peer, half_, configured_, shared.settings.wans, shared.wan_states},
+               shared.random),
       exchange_(shared.local, remote_, facts_of(configured_, shared), peer, shared.slots,
                 shared.random),
       digest_(shared.random),
@@ -342,9 +343,11 @@ bool Session::on_too_big(Time now, SocketId socket, const Endpoint& remote) noex
   return control_.on_too_big(now, socket, remote);
 }
 
-void Session::on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept {
+void Session::on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) {
   control_.on_endpoint(now, index, endpoint);
 }
+
+void Session::on_wan(Time now, SocketId wan) { control_.on_wan(now, wan); }
 
 void Session::on_timer(Time now, Duration late) noexcept {
   keyring_.on_timer(now);
@@ -422,7 +425,8 @@ PeerStatus Session::status(Time now) const {
     status.cipher = epoch->send.key().cipher();
     status.handshake_age = now - epoch->created;
   }
-  for (const auto& path : control_.paths()) status.paths.push_back(path_status(*path));
+  for (const auto& path : control_.paths())
+    if (!path->is_closed()) status.paths.push_back(path_status(*path));
   return status;
 }
 

@@ -24,6 +24,7 @@ namespace wanbond {
 /// What all sessions of a node use; outlives them.
 struct SessionShared {
   const NodeSettings& settings;
+  const std::vector<WanState>& wan_states;
   const LocalIdentity& local;
   PacketPool& pool;
   Random& random;
@@ -72,7 +73,9 @@ class Session {
   void on_send_refused(Time now, SocketId socket, const Endpoint& remote, Cause cause) noexcept;
   /// The kernel refused a datagram to this address for its size; false: to none of ours.
   bool on_too_big(Time now, SocketId socket, const Endpoint& remote) noexcept;
-  void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint) noexcept;
+  void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint);
+  /// The state of this WAN (SessionShared::wan_states) has changed.
+  void on_wan(Time now, SocketId wan);
   void on_timer(Time now, Duration late) noexcept;
   /// Sends what waits and what is due, and reports what changed; to be called after every input,
   /// for packets of a batch once.

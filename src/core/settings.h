@@ -19,13 +19,23 @@ namespace wanbond {
 
 /// One WAN of this box. Its SocketId is its index in NodeSettings::wans.
 struct WanSettings {
-  std::string name;                // 1 to 16 printable ASCII characters, unique
-  unsigned priority = 1;           // 1 to 255; a lower number is used first
-  bool metered = false;            // slow heartbeats, used only when no other WAN is usable
-  Duration heartbeat = 20ms;       // BFD interval while in use, 10 ms to 10 s
-  unsigned detect_mult = 4;        // BFD detect multiplier, 2 to 25
-  BitRate rate_max{};              // ceiling, 0 = none
+  std::string name;           // 1 to 16 printable ASCII characters, unique; empty: a spare place
+  unsigned priority = 1;      // 1 to 255; a lower number is used first
+  bool metered = false;       // slow heartbeats, used only when no other WAN is usable
+  Duration heartbeat = 20ms;  // BFD interval while in use, 10 ms to 10 s
+  unsigned detect_mult = 4;   // BFD detect multiplier, 2 to 25
+  BitRate rate_max{};         // ceiling, 0 = none
   std::uint16_t mtu_bytes = 1500;  // of the interface: the largest IP packet it sends
+  std::uint16_t listen_port = 0;   // its addresses are offered to peers with it; 0: they are not
+};
+
+/// What the machine says of a WAN: at its start and whenever it changes.
+struct WanState {
+  std::string name;                  // takes a spare place under this name; empty: as it is
+  bool usable = true;                // its device is there, is up and has a carrier
+  std::vector<IpAddress> addresses;  // of the interface; empty: not known, or none
+  std::uint16_t mtu_bytes = 1500;
+  friend bool operator==(const WanState&, const WanState&) = default;
 };
 
 /// A path that this node may use: a WAN and the peer's endpoint (index into

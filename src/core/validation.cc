@@ -38,6 +38,7 @@ Time Validation::next_after(Time now) const noexcept {
   if (mode_ == Mode::Opening)
     return tries_ < kChallengeSchedule.size() ? started_ + kChallengeSchedule[tries_] : kNever;
   if (mode_ == Mode::Probing) return now + kSuspectProbe;
+  if (pace_ == ProbePace::Sparse) return now + kMeteredChallengeSlow;
   const bool fresh = now - started_ < kDownChallengeSpan;
   if (pace_ == ProbePace::Metered)
     return now + (fresh ? kMeteredChallengeFast : kMeteredChallengeSlow);

@@ -11,8 +11,9 @@
 
 namespace wanbond {
 
-/// How often a path that is down is probed: metered ones spare their volume.
-enum class ProbePace : std::uint8_t { Normal, Metered };
+/// How often a path that is down is probed: metered ones spare their volume, and an address that
+/// somebody named and that never answered is not to be bothered.
+enum class ProbePace : std::uint8_t { Normal, Metered, Sparse };
 
 /// The challenges to one address. Passive; the owner sends what poll() gives.
 class Validation {

@@ -64,6 +64,18 @@ void Host::freeze(Duration duration) {
   place_.world.at(frozen_until_, [this] { wake(); });
 }
 
+void Host::tell_wan(std::size_t wan, const WanState& state) {
+  node_->on_wan(local_now(), SocketId{static_cast<std::uint16_t>(wan)}, state, *outbox_);
+  drain();
+  arm();
+}
+
+void Host::tell_endpoint(std::size_t index, const Endpoint& endpoint) {
+  node_->on_endpoint(local_now(), PeerId{0}, index, endpoint, *outbox_);
+  drain();
+  arm();
+}
+
 NodeStatus Host::status() const {
   check(is_running());
   return node_->status(local_now());

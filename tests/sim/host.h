@@ -59,6 +59,10 @@ class Host {
   void freeze(Duration duration);
   /// Sends on this WAN fail with `error` from now on; 0: they work again.
   void refuse_sends(std::size_t wan, int error) { send_errors_[wan] = error; }
+  /// The machine has news of a WAN: carrier, addresses, MTU.
+  void tell_wan(std::size_t wan, const WanState& state);
+  /// The name server has.
+  void tell_endpoint(std::size_t index, const Endpoint& endpoint);
   bool is_running() const noexcept { return node_ != nullptr; }
 
   const std::string& name() const noexcept { return plan_.name; }

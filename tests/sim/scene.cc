@@ -75,6 +75,18 @@ void add_peer(HostPlan& plan, PeerSettings peer, std::size_t to, bool knows, boo
   plan.node.peers.push_back(std::move(peer));
 }
 
+// Paths from each WAN of `plan` to each of the first `known` WANs of host `to`, and to whoever
+// calls or offers an address.
+void add_meshed_peer(HostPlan& plan, PeerSettings peer, std::size_t to, std::size_t known) {
+  for (std::size_t i = 0; i < known; ++i) peer.endpoints.push_back(wan_endpoint(to, i));
+  for (std::size_t i = 0; i < plan.wans.size(); ++i) {
+    const SocketId wan{static_cast<std::uint16_t>(i)};
+    for (std::size_t e = 0; e < known; ++e) peer.paths.push_back({wan, e});
+    peer.paths.push_back({wan, std::nullopt});
+  }
+  plan.node.peers.push_back(std::move(peer));
+}
+
 }  // namespace
 
 Scene::~Scene() {
@@ -102,15 +114,19 @@ void Scene::start_all() {
 Host& add_sites(Scene& scene, const SitesPlan& plan) {
   HostPlan branch = new_host(scene.world(), "branch");
   HostPlan hub = new_host(scene.world(), "hub");
-  for (const AccessPlan& access : plan.accesses) {
-    add_wan(branch, kBranch, access);
-    add_wan(hub, kHub, {.rtt = 0ms});
-  }
+  for (const AccessPlan& access : plan.accesses) add_wan(branch, kBranch, access);
+  const std::size_t hub_wans = plan.hub_wans == 0 ? plan.accesses.size() : plan.hub_wans;
+  for (std::size_t i = 0; i < hub_wans; ++i) add_wan(hub, kHub, {.rtt = 0ms});
   branch.drift_ppm = plan.branch_drift_ppm;
   branch.node.rekey_after = hub.node.rekey_after = plan.rekey_after;
   const PeerSettings as_peer = peer_of(kBranch, branch);
-  add_peer(branch, peer_of(kHub, hub), kHub, plan.knows != Knows::HubOnly,
-           plan.first_endpoint_dead);
+  if (plan.meshed_endpoints > 0) {
+    for (WanSettings& wan : hub.node.wans) wan.listen_port = kPort;
+    add_meshed_peer(branch, peer_of(kHub, hub), kHub, plan.meshed_endpoints);
+  } else {
+    add_peer(branch, peer_of(kHub, hub), kHub, plan.knows != Knows::HubOnly,
+             plan.first_endpoint_dead);
+  }
   add_peer(hub, as_peer, kBranch, plan.knows != Knows::BranchOnly, false);
   scene.add(std::move(branch));
   scene.add(std::move(hub));

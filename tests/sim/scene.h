@@ -57,6 +57,10 @@ struct SitesPlan {
   std::int64_t branch_drift_ppm = 0;
   /// The first of two endpoints that the branch knows for each WAN is dead.
   bool first_endpoint_dead = false;
+  /// The branch tries every WAN of its own with every address that it knows, and the hub offers
+  /// those of its WANs that Host::tell_wan() says. It knows so many of them from the start.
+  std::size_t meshed_endpoints = 0;  // 0: WAN i talks to WAN i
+  std::size_t hub_wans = 0;          // of a mesh; 0: as many as the branch has
 };
 inline constexpr std::size_t kBranch = 0;
 inline constexpr std::size_t kHub = 1;

@@ -50,9 +50,16 @@ void print_wan(const WanPlan& wan) {
 void print_peer(const PeerConfig& peer, const PeerSettings& settings, const Plan& plan) {
   std::cout << "peer " << peer.name << ": " << peer.public_key.to_text() << " metric "
             << peer.metric << "\n  allowed " << join(peer.allowed_ips) << "\n";
+  std::vector<std::string> texts(settings.endpoints.size());  // of a name only the first place
+  std::size_t next = 0;
+  for (const EndpointText& endpoint : peer.endpoints) {
+    texts[next] = endpoint.to_string();
+    next += endpoint.address ? 1 : kAddressesPerName;
+  }
   for (const PathSettings& path : settings.paths) {
-    std::cout << "  path " << plan.wans[path.wan.value].settings.name << ">"
-              << (path.endpoint ? peer.endpoints[*path.endpoint].to_string() : "any") << "\n";
+    const std::string& wan = plan.wans[path.wan.value].settings.name;
+    const std::string to = path.endpoint ? texts[*path.endpoint] : "any";
+    if (!wan.empty() && !to.empty()) std::cout << "  path " << wan << ">" << to << "\n";
   }
 }
 
@@ -103,7 +110,8 @@ int run_check(Arguments arguments) {
     return machine ? kExitUsage : kExitFailed;
   }
   print_interface(*config, *plan);
-  for (const WanPlan& wan : plan->wans) print_wan(wan);
+  for (const WanPlan& wan : plan->wans)
+    if (!wan.settings.name.empty()) print_wan(wan);
   for (std::size_t i = 0; i < config->peers.size(); ++i)
     print_peer(config->peers[i], plan->node.peers[i], *plan);
   for (const std::string& warning : config->warnings) complain("warning: " + warning);

@@ -113,7 +113,7 @@ void describe(Schema& s, InterfaceConfig& c) {
 }
 
 void describe(Schema& s, WanConfig& c, Heartbeat& heartbeat) {
-  s.single<parse_device>("Device", c.device, "the WAN's interface");
+  s.single<parse_device_pattern>("Device", c.device, "the WAN's interface, or a pattern for it");
   s.single<parse_address>("Source", c.source, "one of its addresses");
   s.single<parse_address>("Gateway", c.gateway,
                           "next hop, where the routing table has none for it");

@@ -244,6 +244,10 @@ Result<std::string> parse_device(const std::string& text) {
   return text;
 }
 
+Result<std::string> parse_device_pattern(const std::string& text) {
+  return parse_device(text);  // *, ? and brackets may be in a device's name, too
+}
+
 Result<std::string> parse_socket_path(const std::string& text) {
   if (text.front() != '/' || text.size() > kSocketCharsMax)
     return not_a(text, "an absolute path of at most 107 characters");

@@ -47,6 +47,8 @@ Result<CipherPolicy> parse_cipher(const std::string& text);
 Result<Heartbeat> parse_heartbeat(const std::string& text);
 /// The name of a network device: 1 to 15 characters, no '/', white space or ':'.
 Result<std::string> parse_device(const std::string& text);
+/// A device, or a pattern of fnmatch(3) for one: "ppp*".
+Result<std::string> parse_device_pattern(const std::string& text);
 /// A path that starts with '/', at most 107 bytes (sun_path).
 Result<std::string> parse_socket_path(const std::string& text);
 Result<std::string> parse_user(const std::string& text);

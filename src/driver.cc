@@ -112,6 +112,11 @@ void Driver::on_endpoint(PeerId peer, std::size_t index, const Endpoint& endpoin
   flush();
 }
 
+void Driver::on_wan(SocketId wan, const WanState& state) {
+  node_.on_wan(monotonic_now(), wan, state, out_);
+  flush();
+}
+
 Result<void> Driver::open_socket(SocketId id, int fd) {
   check(id.value < kSocketsMax);
   auto added = io_.add_socket(id, fd);

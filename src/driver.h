@@ -34,6 +34,8 @@ class Driver {
 
   /// As Node::on_endpoint.
   void on_endpoint(PeerId peer, std::size_t index, const Endpoint& endpoint);
+  /// As Node::on_wan.
+  void on_wan(SocketId wan, const WanState& state);
   /// Starts to use an open socket for a WAN. Trains for a WAN without one fail with ENETDOWN.
   Result<void> open_socket(SocketId id, int fd);
   void close_socket(SocketId id) noexcept;

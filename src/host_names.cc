@@ -1,12 +1,30 @@
 #include "host_names.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace wanbond {
 
 HostNames::HostNames(std::vector<HostQuery> queries, Resolver* resolver, Driver& driver)
     : resolver_(resolver), driver_(driver) {
   for (HostQuery& query : queries) names_.push_back({.query = std::move(query)});
+}
+
+HostNames::Known HostNames::update(const Known& known, const std::vector<Endpoint>& answer) {
+  constexpr std::size_t kHalf = kAddressesPerName / 2;
+  const auto has = [](const auto& list, const Endpoint& endpoint) {
+    return std::find(list.begin(), list.end(), endpoint) != list.end();
+  };
+  Known next = known;
+  for (Endpoint& place : next)
+    if (!has(answer, place)) place = {};
+  for (const Endpoint& endpoint : answer) {
+    if (has(next, endpoint)) continue;
+    const auto first = next.begin() + (endpoint.address.is_v4() ? 0 : kHalf);
+    const auto place = std::find(first, first + kHalf, Endpoint{});
+    if (place != first + kHalf) *place = endpoint;
+  }
+  return next;
 }
 
 void HostNames::on_timer(Time now) {
@@ -28,12 +46,15 @@ std::vector<std::string> HostNames::on_readable(Time now) {
       lines.push_back("cannot resolve " + answer.host + ": " + answer.error);
       continue;
     }
-    // An address that is still among the answers is kept: round robin is no change.
-    const auto& all = answer.endpoints;
-    if (std::find(all.begin(), all.end(), name.known) != all.end()) continue;
-    name.known = all.front();
-    lines.push_back(answer.host + " is " + name.known.to_string());
-    driver_.on_endpoint(name.query.peer, name.query.endpoint, name.known);
+    const Known before = std::exchange(name.known, update(name.known, answer.endpoints));
+    if (name.known == before) continue;
+    std::string line = answer.host + " is";
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      if (name.known[i].port != 0) line += " " + name.known[i].to_string();
+      if (name.known[i] != before[i])
+        driver_.on_endpoint(name.query.peer, name.query.endpoint + i, name.known[i]);
+    }
+    lines.push_back(line);
   }
   return lines;
 }

@@ -1,6 +1,7 @@
 // HostNames: asks for the addresses of endpoints that are host names, and asks again.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -24,10 +25,15 @@ class HostNames {
   std::vector<std::string> on_readable(Time now);
   Time next_timeout() const noexcept;
 
+  using Known = std::array<Endpoint, kAddressesPerName>;
+  /// Which addresses to call when `answer` has come: those known that are still in it keep their
+  /// places, since round robin is no change; others take free places of their family, in order.
+  static Known update(const Known& known, const std::vector<Endpoint>& answer);
+
  private:
   struct Name {
     HostQuery query;
-    Endpoint known{};
+    Known known{};  // first half IPv4, second IPv6; port 0: none
     Time ask_at{};
     bool asked = false;
   };

@@ -142,7 +142,7 @@ Result<void> Instance::open_io(const RunOptions& options) {
 }
 
 Result<void> Instance::open_sockets() {
-  sockets_ = std::make_unique<WanSockets>(plan_.wans, *driver_);
+  sockets_ = std::make_unique<WanSockets>(plan_.wans, *driver_, tun_->name());
   const auto machine = read_machine(*netlink_);
   if (!machine) return machine.error();
   std::vector<std::string> faults;
@@ -170,11 +170,12 @@ Result<void> Instance::watch_all() {
 void Instance::announce() {
   started_ = monotonic_now();
   is_up_ = true;
+  const auto named = std::count_if(plan_.wans.begin(), plan_.wans.end(),
+                                   [](const WanPlan& wan) { return !wan.settings.name.empty(); });
   log_.info("wanbond " + std::string(kVersion) + " " + config_.name + ": device " + tun_->name() +
-            ", " + std::to_string(plan_.wans.size()) + " WANs, " +
-            std::to_string(config_.peers.size()) + " peers, ciphers by " +
-            std::string(aead_library_name(plan_.node.aead)) + ", I/O by " + io_->name() +
-            (why_not_uring_.empty() ? "" : " (io_uring: " + why_not_uring_ + ")"));
+            ", " + std::to_string(named) + " WANs, " + std::to_string(config_.peers.size()) +
+            " peers, ciphers by " + std::string(aead_library_name(plan_.node.aead)) + ", I/O by " +
+            io_->name() + (why_not_uring_.empty() ? "" : " (io_uring: " + why_not_uring_ + ")"));
   log_all(hooks_->run(config_.interface.post_up, tun_->name()));
   notify_service("READY=1\nSTATUS=device " + tun_->name() + " is up");
   if (watchdog_pace() > Duration::zero()) watchdog_at_ = started_;
@@ -239,7 +240,8 @@ void Instance::on_links_changed() {
   if (!machine) return log_.warning(machine.error().message);
   std::vector<std::string> faults;
   for (const std::size_t wan : sockets_->follow(*machine, faults)) {
-    log_.info("WAN " + plan_.wans[wan].settings.name + ": device or addresses are new");
+    log_.info("WAN " + plan_.wans[wan].settings.name + ": device " + plan_.wans[wan].socket.device +
+              ", or addresses of it, are new");
     if (const auto done = network_->set_gateway(wan, plan_.wans[wan]); !done)
       faults.push_back(done.error().message);
   }

@@ -118,6 +118,7 @@ Result<void> Network::set_gateway(std::size_t wan, const WanPlan& plan) {
   route.device = plan.socket.device;
   route.gateway = *plan.gateway;
   route.table = numbers_.gateway_table + static_cast<std::uint32_t>(wan);
+  remove_stale(route);
   if (auto done = add(route); !done) return done;
   Rule rule;
   rule.family = plan.gateway->is_v4() ? Rule::Family::V4 : Rule::Family::V6;
@@ -127,6 +128,19 @@ Result<void> Network::set_gateway(std::size_t wan, const WanPlan& plan) {
   rule.output_device = plan.socket.device;
   rule.table = route.table;
   return add(rule);
+}
+
+/// A WAN may have moved to another device: what led out of the old one goes.
+void Network::remove_stale(const Route& gateway) {
+  const auto is_stale = [&](const auto& other, const std::string& device) {
+    return other.table == gateway.table && device != gateway.device;
+  };
+  std::erase_if(rules_, [&](const Rule& rule) {
+    return is_stale(rule, rule.output_device) && netlink_.remove_rule(rule);
+  });
+  std::erase_if(routes_, [&](const Route& route) {
+    return is_stale(route, route.device) && netlink_.remove_route(route);
+  });
 }
 
 std::vector<std::string> Network::set_peer(std::size_t peer, bool up) {

@@ -54,6 +54,7 @@ class Network {
   std::vector<Prefix> all_prefixes() const;
   bool is_wanted_by_other(const Prefix& prefix, std::size_t peer) const;
   Result<void> add_rules();
+  void remove_stale(const Route& gateway);
   Result<void> add(const Route& route);
   Result<void> add(const Rule& rule);
 

@@ -1,4 +1,5 @@
-// WanSockets: the sockets of the WANs, opened and closed as devices come and go.
+// WanSockets: the sockets of the WANs, opened and closed as devices come, go and change their
+// names; tells the node what became of each WAN.
 #pragma once
 
 #include <cstddef>
@@ -14,28 +15,42 @@ namespace wanbond {
 /// One socket per WAN that is present. All outlive the object.
 class WanSockets {
  public:
-  WanSockets(std::vector<WanPlan>& wans, Driver& driver) : wans_(wans), driver_(driver) {
-    sockets_.resize(wans.size());
+  /// `tun` is never a WAN.
+  WanSockets(std::vector<WanPlan>& wans, Driver& driver, std::string tun)
+      : wans_(wans), driver_(driver), tun_(std::move(tun)) {
+    places_.resize(wans.size());
   }
 
-  /// Brings sockets in line with the machine: opens those of devices that are there (or were
-  /// replaced), closes the others. Returns the WANs that were opened or have other addresses than
-  /// before: with the last address, the kernel takes the routes of a device away. `faults` gets
-  /// one line per WAN that could not be opened.
+  /// Brings sockets in line with the machine: gives spare places to interfaces with a default
+  /// route, finds each WAN's device, opens sockets of those that are there (or were replaced),
+  /// closes the others, and tells the node what has changed. Returns the WANs that were opened or
+  /// have other addresses or names than before: with the last address, the kernel takes the routes
+  /// of a device away. `faults` gets one line per WAN that could not be opened.
   std::vector<std::size_t> follow(const Machine& machine, std::vector<std::string>& faults);
 
  private:
-  struct Socket {
+  struct Place {
     Fd fd;
     int device_index = 0;  // a device of the same name may be another one
+    std::string device;
     std::vector<InterfaceAddress> addresses;
+    std::vector<DefaultRoute> routes;
+    WanState told;
+    bool is_told = false;
   };
 
+  void adopt(const Machine& machine, std::vector<std::string>& faults);
+  void find_device(const Machine& machine, std::size_t wan);
+  /// True when the socket was opened, or its device has other addresses or another name.
+  bool follow_socket(const MachineInterface* interface, std::size_t wan,
+                     std::vector<std::string>& faults);
+  void tell(const Machine& machine, const MachineInterface* interface, std::size_t wan);
   void close(std::size_t wan);
 
   std::vector<WanPlan>& wans_;
   Driver& driver_;
-  std::vector<Socket> sockets_;
+  std::string tun_;
+  std::vector<Place> places_;
 };
 
 }  // namespace wanbond

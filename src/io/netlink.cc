@@ -19,6 +19,9 @@ namespace {
 constexpr timeval kAnswerTimeout{.tv_sec = 5, .tv_usec = 0};
 /// The kernel fills dumps in parts of at most 32 KiB.
 constexpr std::size_t kReceiveBytes = 65536;
+/// IFF_LOWER_UP of linux/if.h, which glibc's net/if.h lacks: the carrier itself. IFF_RUNNING
+/// follows it by up to a second.
+constexpr unsigned kLowerUp = 1U << 16;
 
 Result<Fd> open_socket(unsigned groups) {
   Fd fd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
@@ -56,7 +59,7 @@ LinkInfo read_link(const NetlinkReply& reply) {
   link.name = reply.attribute_text(sizeof(head), IFLA_IFNAME);
   link.mtu = reply.attribute_u32(sizeof(head), IFLA_MTU).value_or(0);
   link.up = (head.ifi_flags & IFF_UP) != 0;
-  link.running = (head.ifi_flags & IFF_RUNNING) != 0;
+  link.running = (head.ifi_flags & kLowerUp) != 0;
   link.loopback = (head.ifi_flags & IFF_LOOPBACK) != 0;
   return link;
 }

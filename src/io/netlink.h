@@ -31,7 +31,7 @@ struct LinkInfo {
   std::string name;
   std::uint32_t mtu = 0;  // bytes
   bool up = false;        // IFF_UP: switched on
-  bool running = false;   // IFF_RUNNING: has a carrier
+  bool running = false;   // IFF_LOWER_UP: has a carrier
   bool loopback = false;
 };
 
@@ -49,6 +49,8 @@ struct DefaultRoute {
   IpAddress gateway;  // unspecified: on link
   bool is_v4 = true;
   std::uint32_t metric = 0;  // lower is better
+
+  friend bool operator==(const DefaultRoute&, const DefaultRoute&) = default;
 };
 
 /// A route of ours. A gateway that no route reaches is taken to be on the link.

@@ -25,7 +25,12 @@ constexpr double kQueueMin = 256 << 10, kQueueMax = 16 << 20;
 constexpr unsigned kTrains = 6;
 constexpr Duration kTrainEvery = 400ms;
 constexpr unsigned kTrainPackets = 32;
-constexpr double kQuietDeviations = 2;
+constexpr double kQuietDeviations = 2, kHoldDeviations = 3.5;
+// The least age of a report is already some deviations below the mean: up to 3 above it.
+constexpr double kReverseDeviations = 6;
+constexpr Duration kQueueSeen = 2ms, kHoldMargin = 4ms, kJitterSeen = 10ms;
+constexpr double kHeldInterval = 1.5;
+constexpr Duration kBeginning = 3s, kBeginningPatience = 1s, kFrozen = 5s;
 constexpr Duration kDeviationMin = 300us;
 
 }  // namespace
@@ -65,6 +70,7 @@ void Bond::suspend(Time now, std::uint8_t id) noexcept {
 
 void Bond::resume(Time now, std::uint8_t id) noexcept {
   paths_[id].is_suspended = false;
+  paths_[id].model.forgive();
   refresh(now);
 }
 
@@ -103,7 +109,7 @@ void Bond::on_report(Time now, const BondReport& report) noexcept {
   Path& path = paths_[report.path];
   path.written = std::max(path.written, report.written);
   path.in_flight = report.in_flight;
-  path.model.on_outcome(report.acknowledged, report.lost);
+  path.model.on_counts(report.largest, report.packets);
   for (const SlotReport& slot : report.slots) path.model.on_slot(now, slot);
   if (!path.is_up) return;
   path.model.on_report({.now = now,
@@ -123,12 +129,31 @@ void Bond::set_gate(Path& path) noexcept {
   path.gate.set_cap(std::max(share * path.rate.capacity() * seconds(time) + kCapExtra, kCapMin));
 }
 
-Duration Bond::fastest_base() const noexcept {
+/// With jitter the least delay is not what a packet meets.
+Duration Bond::typical_base() const noexcept {
   Duration least = Duration::max();
-  for (const Path& path : paths_)
-    if (path.is_up && path.model.is_known())
-      least = std::min(least, path.model.base() + path.model.queue());
+  for (const Path& path : paths_) {
+    if (!path.is_up || !path.model.is_known()) continue;
+    Duration delay = path.model.base() + path.model.queue();
+    const Duration deviation = path.model.quiet_deviation();
+    if (deviation > kDeviationMin)
+      delay = std::max(delay, path.model.quiet_mean() + scaled(deviation, kQuietDeviations));
+    least = std::min(least, delay);
+  }
   return least;
+}
+
+/// The way back, taken to vary as the fastest way forth does.
+Duration Bond::typical_reverse() const noexcept {
+  const Path* fastest = nullptr;
+  for (const Path& path : paths_)
+    if (path.is_up && path.model.is_known() &&
+        (fastest == nullptr || path.model.base() < fastest->model.base()))
+      fastest = &path;
+  if (fastest == nullptr) return reverse_;
+  const Duration deviation = fastest->model.quiet_deviation();
+  if (deviation <= kDeviationMin) return reverse_;
+  return reverse_ + scaled(deviation, kReverseDeviations);
 }
 
 /// A_p: how much later a packet arrives that has to be sent again, weighed by how often.
@@ -136,7 +161,7 @@ Duration Bond::loss_allowance(const Path& path) const noexcept {
   const double loss = std::max(path.model.loss(), path.model.loss_long());
   if (loss < kLossFree) return {};
   const double weight = std::min(1.0, loss / kLossFull);
-  return scaled(reverse_ + fastest_base() + kRepairTime, weight);
+  return scaled(typical_reverse() + typical_base() + kRepairTime, weight);
 }
 
 Duration Bond::arrival(const Path& path) const noexcept {
@@ -163,8 +188,74 @@ void Bond::refresh(Time now) noexcept {
   wake_ = now;
   if (count == 0) return;
   const Duration round_trip = std::max(Duration{}, look_ahead_.slowest() + reverse_);
-  queue_.set_codel({.target = kCodelMin + scaled(round_trip, kCodelShare)});
+  codel_.target = kCodelMin + scaled(round_trip, kCodelShare);
+  queue_.set_codel(codel_);
+  plan_hold(now);
   queue_.set_limit(static_cast<std::uint64_t>(std::clamp(2 * capacity(), kQueueMin, kQueueMax)));
+}
+
+/// What nearly every packet over this path takes, repairs included.
+Duration Bond::hold_delay(const Path& path) const noexcept {
+  const PathModel& model = path.model;
+  const Duration deviation = model.quiet_deviation();
+  const Duration repair = loss_allowance(path);
+  if (deviation > kDeviationMin)
+    return model.quiet_mean() + scaled(deviation, kHoldDeviations) + repair + kQueueSeen +
+           kHoldMargin;
+  Duration standing = std::max(model.queue(), kQueueSeen) + std::min(model.jitter(), kJitterSeen);
+  if (model.is_jittery())
+    standing = std::max(model.queue_mean() + model.jitter_peak(),
+                        model.queue() + std::min(model.jitter(), kJitterSeen));
+  return model.base() + repair + standing + kHoldMargin;
+}
+
+void Bond::plan_hold(Time now) noexcept {
+  std::array<HoldOutlook, kBondPathsMax> outlooks;
+  std::size_t count = 0;
+  CapacityOutlook capacity;
+  Duration least = Duration::max();
+  for (std::size_t i = 0; i < paths_.size(); ++i) {
+    const Path& path = paths_[i];
+    if (!path.is_up || !path.model.is_known()) continue;
+    outlooks[count++] = {static_cast<std::uint8_t>(i), hold_delay(path), arrival(path),
+                         path.rate.capacity(), std::max(path.model.loss(), path.model.loss_long())};
+    capacity.sum += path.rate.capacity();
+    if (path.model.base() >= least) continue;
+    least = path.model.base();
+    capacity.fastest = path.rate.capacity();
+  }
+  plan_.update(now, {outlooks.data(), count}, typical_reverse());
+  for (const std::uint16_t flow : modes_.recent()) {
+    modes_.review(now, flow, queue_.flow_bytes(flow), capacity);
+    treat(now, flow);
+  }
+}
+
+/// Tells the queue how this flow is treated at present.
+void Bond::treat(Time now, std::uint16_t flow) noexcept {
+  if (!modes_.is_held(now, flow) || look_ahead_.ranks().empty()) return queue_.set_level(flow, {});
+  const Duration round_trip = plan_.round_trip();
+  const Duration slowest = look_ahead_.slowest();
+  LevelFlow level{.paths = plan_.paths(),
+                  .allowance_max = std::max(Duration{}, slowest - plan_.arrival())};
+  level.codel.target = kCodelMin + scaled(std::max(round_trip, slowest + reverse_), kCodelShare);
+  level.codel.interval = std::max(codel_.interval, scaled(round_trip, kHeldInterval));
+  if (now - modes_.began(flow) < kBeginning) level.codel.patience = kBeginningPatience;
+  queue_.set_level(flow, level);
+}
+
+bool Bond::push(Time now, std::uint16_t flow, const SegmentRun& run, EcnCapable ecn) noexcept {
+  if (!queue_.push(now, flow, run, ecn)) return false;
+  wake_ = now;
+  if (!modes_.on_packet(now, flow, run.bytes())) return true;
+  plan_.freeze_until(now + kFrozen);
+  treat(now, flow);
+  return true;
+}
+
+std::optional<Duration> Bond::held_round_trip(Time now, std::uint16_t flow) const noexcept {
+  if (!modes_.is_held(now, flow) || plan_.round_trip() <= Duration{}) return {};
+  return plan_.round_trip();
 }
 
 std::uint32_t Bond::quantum(const Path& path) const noexcept {
@@ -197,6 +288,7 @@ std::optional<Grant> Bond::pull(Time now) noexcept {
   path.packet_bytes += 0.05 * (mean - path.packet_bytes);
   path.in_flight += taken->run.count;
   path.gate.take(now, bytes);
+  if (taken->verdict != QueueVerdict::Send) modes_.on_signal(taken->flow);
   wake_ = now;
   return grant;
 }

@@ -18,7 +18,9 @@
 
 #include "base/time.h"
 #include "sched/bond_queue.h"
+#include "sched/flow_mode.h"
 #include "sched/gate.h"
+#include "sched/hold_plan.h"
 #include "sched/look_ahead.h"
 #include "sched/path_model.h"
 #include "sched/rate.h"
@@ -43,8 +45,8 @@ struct BondReport {
   Duration written{};  // the receiver's clock
   std::span<const SlotReport> slots;
   TrainReport train;
-  std::uint32_t acknowledged = 0, lost = 0;  // packets, by the SentLog, since the last report
-  std::size_t in_flight = 0;                 // DATA under way, by the SentLog
+  std::uint32_t largest = 0, packets = 0;  // the receiver's counts of this epoch
+  std::size_t in_flight = 0;               // DATA under way, by the SentLog
 };
 
 /// Paths are 0 to kBondPathsMax - 1; all are away until on_path_up().
@@ -65,7 +67,10 @@ class Bond {
   void on_report(Time now, const BondReport& report) noexcept;
 
   // Packets.
-  BondQueue& queue() noexcept { return queue_; }
+  /// A run of an ordered flow, a bucket below BondQueue::kFlowsMax. False: refused, as in
+  /// BondQueue::push().
+  [[nodiscard]] bool push(Time now, std::uint16_t flow, const SegmentRun& run,
+                          EcnCapable ecn) noexcept;
   const BondQueue& queue() const noexcept { return queue_; }
   std::optional<Grant> pull(Time now) noexcept;
   /// When pull() may give something; kNever when it needs an input first.
@@ -80,6 +85,11 @@ class Bond {
   std::optional<RepairPlan> repair_path(Time now) const noexcept;
   /// Something went out that pull() did not grant.
   void on_sent(Time now, std::uint8_t path, std::uint32_t bytes) noexcept;
+
+  /// The constant round trip at which this flow's pure acknowledgements are to leave (AckHold);
+  /// none: they leave at once.
+  std::optional<Duration> held_round_trip(Time now, std::uint16_t flow) const noexcept;
+  void set_start(FlowStart start) noexcept { modes_.set_start(start); }
 
   // What it believes.
   bool is_up(std::uint8_t path) const noexcept { return paths_[path].is_up; }
@@ -123,15 +133,22 @@ class Bond {
   }
   bool is_silent(Time now, const Path& path) const noexcept;
   void refresh(Time now) noexcept;
+  void plan_hold(Time now) noexcept;
+  void treat(Time now, std::uint16_t flow) noexcept;
+  Duration hold_delay(const Path& path) const noexcept;
+  Duration typical_base() const noexcept;
+  Duration typical_reverse() const noexcept;
   void set_gate(Path& path) noexcept;
   Duration loss_allowance(const Path& path) const noexcept;
   Duration arrival(const Path& path) const noexcept;
-  Duration fastest_base() const noexcept;
   std::uint32_t quantum(const Path& path) const noexcept;
 
   std::array<Path, kBondPathsMax> paths_;
   BondQueue queue_;
   LookAhead look_ahead_;
+  HoldPlan plan_;
+  FlowModes modes_;
+  CodelSettings codel_;
   bool any_alive_ = false;
   Time wake_ = kNever;
   Duration reverse_{};

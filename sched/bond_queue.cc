@@ -81,7 +81,7 @@ bool BondQueue::push(Time now, std::uint16_t flow_id, const SegmentRun& run,
 /// The first segment with enough untaken bytes of its flow ahead of it. The cursor walks from where
 /// it stood, so over the life of a packet this costs one step for each path.
 std::optional<BondQueue::Place> BondQueue::seek(Flow& flow, const PathOffer& offer) noexcept {
-  const bool is_level = (flow.level & bit(offer.path)) != 0;
+  const bool is_level = (flow.level.paths & bit(offer.path)) != 0;
   if (offer.ahead_bytes <= 0 || is_level) return Place{flow.head, 0};
   const auto ahead = static_cast<std::uint64_t>(offer.ahead_bytes / static_cast<double>(active_)) +
                      static_cast<std::uint64_t>(kFullBytes);
@@ -208,8 +208,11 @@ SegmentRun BondQueue::cut(Flow& flow, Place place, std::uint16_t count) noexcept
 
 QueueVerdict BondQueue::judge(Time now, Flow& flow, const Node& node,
                               const PathOffer& offer) noexcept {
-  const Duration excess = now - node.since - offer.allowance;
-  const CodelSettings& settings = flow.level != 0 ? flow.codel_settings : codel_;
+  const bool is_level = flow.level.paths != 0;
+  const Duration allowance =
+      is_level ? std::min(offer.allowance, flow.level.allowance_max) : offer.allowance;
+  const Duration excess = now - node.since - allowance;
+  const CodelSettings& settings = is_level ? flow.level.codel : codel_;
   if (!flow.codel.should_drop(now, excess, flow.bytes <= kShortBytes, settings))
     return QueueVerdict::Send;
   if (node.ecn == EcnCapable::Yes) {

@@ -43,6 +43,13 @@ struct PathOffer {
   Duration allowance{};       // sojourn that look-ahead over this path accounts for
 };
 
+/// How a flow is treated whose packets are evened out elsewhere.
+struct LevelFlow {
+  BondPathMask paths = 0;    // on these it needs nothing ahead
+  Duration allowance_max{};  // of any path
+  CodelSettings codel;
+};
+
 /// What happens to a run that was taken.
 enum class QueueVerdict : std::uint8_t {
   Send,
@@ -81,14 +88,10 @@ class BondQueue {
   std::size_t backlogged_flows() const noexcept { return active_; }
   void set_limit(std::uint64_t bytes) noexcept { limit_bytes_ = bytes; }
   void set_codel(const CodelSettings& settings) noexcept { codel_ = settings; }
-  /// Paths on which the flow needs nothing ahead, because its packets are evened out elsewhere,
-  /// and its own Codel settings then; an empty mask ends it.
-  void set_level(std::uint16_t flow, BondPathMask paths, const CodelSettings& settings) noexcept {
-    flows_[flow].level = paths;
-    flows_[flow].codel_settings = settings;
+  /// A flow whose packets are evened out elsewhere, or no longer (no paths).
+  void set_level(std::uint16_t flow, const LevelFlow& level) noexcept {
+    flows_[flow].level = level;
   }
-  /// The flow begins: no drops for a while.
-  void spare(std::uint16_t flow, Time until) noexcept { flows_[flow].codel.spare_until(until); }
   /// Paths that the flow may use; all by default.
   void set_allowed(std::uint16_t flow, BondPathMask paths) noexcept {
     flows_[flow].allowed = paths;
@@ -119,11 +122,10 @@ class BondQueue {
     std::uint64_t bytes = 0;
     std::array<Cursor, kBondPathsMax> cursors{};
     Codel codel;
-    CodelSettings codel_settings;
     std::int32_t deficit = 0;
     List list = List::None;
     std::uint16_t next = kNone, previous = kNone;  // flows in the same list
-    BondPathMask level = 0;
+    LevelFlow level;
     BondPathMask allowed = 0xff;
   };
   struct FlowList {

@@ -11,7 +11,7 @@ bool Codel::is_above(Time now, Duration excess, bool is_short,
     above_since_ = kNever;
     return false;
   }
-  if (above_since_ == kNever) above_since_ = std::max(now + settings.interval, spared_until_);
+  if (above_since_ == kNever) above_since_ = now + std::max(settings.interval, settings.patience);
   return now >= above_since_;
 }
 

@@ -12,6 +12,7 @@ namespace wanbond {
 struct CodelSettings {
   Duration target = 5ms;
   Duration interval = 100ms;
+  Duration patience{};  // above the target before the first action; 0: the interval
 };
 
 /// RFC 8289 5 as a question: is this one to be dropped?
@@ -21,8 +22,6 @@ class Codel {
   /// packets wait behind it.
   bool should_drop(Time now, Duration excess, bool is_short,
                    const CodelSettings& settings) noexcept;
-  /// Nothing is dropped before `time`: a flow that starts fills its look-ahead in one lump.
-  void spare_until(Time time) noexcept { spared_until_ = time; }
 
  private:
   bool is_above(Time now, Duration excess, bool is_short, const CodelSettings& settings) noexcept;
@@ -30,7 +29,6 @@ class Codel {
 
   Time above_since_ = kNever;  // when dropping may begin; kNever: not above
   Time next_ = kNever;
-  Time spared_until_{};
   std::uint32_t count_ = 0, last_count_ = 0;
   bool is_dropping_ = false;
 };

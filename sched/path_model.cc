@@ -104,6 +104,20 @@ void PathModel::end_jitter_period(Time now, BytesPerSecond capacity) noexcept {
   jitter_since_ = now;
 }
 
+void PathModel::on_counts(std::uint32_t largest, std::uint32_t packets) noexcept {
+  const std::uint32_t sent = largest - counted_largest_, arrived = packets - counted_packets_;
+  const bool goes_on = has_counts_ && largest >= counted_largest_ && packets >= counted_packets_;
+  if (goes_on && sent == 0) return;
+  if (goes_on && !is_forgiving_) {
+    round_acknowledged_ += std::min(arrived, sent);
+    round_lost_ += sent - std::min(arrived, sent);
+  }
+  has_counts_ = true;
+  is_forgiving_ = false;
+  counted_largest_ = largest;
+  counted_packets_ = packets;
+}
+
 void PathModel::end_round(Time now) noexcept {
   const std::uint32_t packets = round_acknowledged_ + round_lost_;
   const Duration length = std::max(round_trip_, kRoundMin);
@@ -178,6 +192,7 @@ void PathModel::on_report(const ReportContext& context) noexcept {
 void PathModel::on_return(Time now) noexcept {
   queue_ = queue_mean_ = {};
   jitter_ = {};
+  forgive();
   round_acknowledged_ = round_lost_ = 0;
   round_since_ = jitter_since_ = now;
   is_busy_ = is_backlogged_ = is_fresh_ = false;

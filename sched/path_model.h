@@ -30,11 +30,11 @@ class PathModel {
  public:
   /// A slot of a report, in any order; one that is known is ignored.
   void on_slot(Time now, const SlotReport& slot) noexcept;
-  /// Full or not, packets of ours that were acknowledged or found lost.
-  void on_outcome(std::uint32_t acknowledged, std::uint32_t lost) noexcept {
-    round_acknowledged_ += acknowledged;
-    round_lost_ += lost;
-  }
+  /// The receiver's counts of the present epoch: all packets of the path, whatever their kind, so
+  /// that heartbeats and trains tell its loss before data flows.
+  void on_counts(std::uint32_t largest, std::uint32_t packets) noexcept;
+  /// What is lost until the next packet arrives is lost in an outage and says nothing of the path.
+  void forgive() noexcept { is_forgiving_ = true; }
   /// After the slots of a report: brings all estimates up to date.
   void on_report(const ReportContext& context) noexcept;
   /// The path was away: forgets the queue and the loss of this round, keeps what lasts.
@@ -119,6 +119,8 @@ class PathModel {
   bool is_busy_ = false, is_backlogged_ = false, is_fresh_ = false;
   Time reported_{};
 
+  bool has_counts_ = false, is_forgiving_ = false;
+  std::uint32_t counted_largest_ = 0, counted_packets_ = 0;
   std::uint32_t round_acknowledged_ = 0, round_lost_ = 0;
   Time round_since_{};
   std::uint32_t rounds_ = 0, last_round_lost_ = 0;

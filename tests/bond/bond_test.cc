@@ -31,7 +31,7 @@ TEST_SUITE("bond simulation") {
     CHECK(f.share >= 0.97);
     CHECK(f.ping50_ms <= f.ping_base_ms + 5);
     CHECK(f.ping99_ms <= f.ping_base_ms + 10);
-    CHECK(f.depth99 <= 100);
+    CHECK(f.depth99 <= 200);  // held at a constant round trip: 50 ms of the fast path
     CHECK(f.timeouts == 0);
   }
 

@@ -21,6 +21,7 @@ struct PathReport {
   std::uint32_t number = 0;  // of the report; a copy has the same
   Duration written{};
   std::vector<NumberRange> received;  // newest first
+  std::uint32_t packets = 0;          // so far
   std::vector<SlotReport> slots;
   TrainReport train;
 };

@@ -37,6 +37,7 @@ Duration FarEnd::clock() const noexcept {
 void FarEnd::from_wan(const Datagram& datagram) {
   Path& path = paths_[datagram.path];
   path.heard = world_.now();
+  ++path.packets;
   const Duration delay = clock() - stamped(datagram.sent.time_since_epoch());
   path.delay_least = std::min(path.delay_least, delay);
   path.slots.on_packet({clock(), delay, datagram.bytes, datagram.arrival});
@@ -125,6 +126,7 @@ void FarEnd::report() {
                    .number = ++path.report_number,
                    .written = clock(),
                    .received = {ranges.begin(), ranges.end()},
+                   .packets = path.packets,
                    .slots = {slots.begin(), slots.end()},
                    .train = path.train.report()});
   }

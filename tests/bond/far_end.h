@@ -50,7 +50,7 @@ class FarEnd {
     SlotMeter slots;
     TrainMeter train;
     ReceivedNumbers received;
-    std::uint32_t report_number = 0;
+    std::uint32_t report_number = 0, packets = 0;
     Duration delay_least = Duration::max();
     Time heard{};
     bool is_up = true;

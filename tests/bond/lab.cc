@@ -51,7 +51,8 @@ Lab::Lab(const Scenario& scenario, std::uint64_t seed)
       world_(seed),
       near_(
           world_, scenario.wans.size(),
-          [this](std::uint8_t path, const Datagram& datagram) { forward_[path]->send(datagram); }),
+          [this](std::uint8_t path, const Datagram& datagram) { forward_[path]->send(datagram); },
+          [this](const InnerPacket& packet) { sources_[packet.flow]->on_ack(packet.ack); }),
       far_(
           world_, scenario.wans.size(),
           [this](std::uint8_t path, const Datagram& datagram) { backward_[path]->send(datagram); },
@@ -71,7 +72,7 @@ void Lab::make_pipes() {
           if (datagram.reports)
             near_.on_reports(datagram.path, *datagram.reports);
           else
-            sources_[datagram.inner.flow]->on_ack(datagram.inner.ack);
+            near_.from_wan(datagram.inner);
         }));
   }
 }

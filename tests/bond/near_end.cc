@@ -14,8 +14,12 @@ constexpr Duration kWatch = 5ms;
 
 }  // namespace
 
-NearEnd::NearEnd(sim::World& world, std::size_t paths, Send send)
-    : world_(world), send_(std::move(send)), path_count_(paths), paths_(paths) {}
+NearEnd::NearEnd(sim::World& world, std::size_t paths, Send send, Deliver deliver)
+    : world_(world),
+      send_(std::move(send)),
+      deliver_(std::move(deliver)),
+      path_count_(paths),
+      paths_(paths) {}
 
 void NearEnd::start() {
   for (std::size_t i = 0; i < path_count_; ++i) {
@@ -67,7 +71,7 @@ void NearEnd::from_lan(const InnerPacket& packet) {
   const auto number = static_cast<std::uint32_t>(kept_first_ + kept_.size());
   const SegmentRun run{number, 0, 1, packet.bytes, packet.bytes};
   const EcnCapable ecn = packet.is_ect ? EcnCapable::Yes : EcnCapable::No;
-  if (!bond_.queue().push(world_.now(), packet.flow, run, ecn)) return;
+  if (!bond_.push(world_.now(), packet.flow, run, ecn)) return;
   kept_.push_back({packet, next_sequence_[packet.flow]++});
   pump();
 }
@@ -107,7 +111,20 @@ void NearEnd::send_grant(const Grant& grant) {
   segment.sequence = datagram.sequence & 0xff'ffff;
   segment.flags = datagram.flags;
   log(grant.path, segment);
+  holds_[packet.inner.flow].on_sent(world_.now(), packet.inner.segment * kMssBytes,
+                                    (packet.inner.segment + 1) * kMssBytes);
   transmit(grant.path, datagram);
+}
+
+void NearEnd::from_wan(const InnerPacket& packet) {
+  std::uint32_t end = packet.ack.cumulative;
+  for (unsigned i = 0; i < packet.ack.block_count; ++i)
+    end = std::max(end, packet.ack.blocks[i].end);
+  const auto round_trip = bond_.held_round_trip(world_.now(), packet.flow);
+  const Time due =
+      holds_[packet.flow].release(world_.now(), end * kMssBytes, round_trip.value_or(Duration{}));
+  if (due <= world_.now()) return deliver_(packet);
+  world_.at(due, [this, packet] { deliver_(packet); });
 }
 
 void NearEnd::settle(const SentSegment& segment) {
@@ -165,15 +182,9 @@ void NearEnd::on_report(const PathReport& report) {
   path.report_number = report.number;
   const Time now = world_.now();
   for (const NumberRange& range : report.received)
-    path.log.on_acknowledged(now, range, [&](const SentSegment& segment) {
-      ++path.acknowledged;
-      settle(segment);
-    });
+    path.log.on_acknowledged(now, range, [&](const SentSegment& segment) { settle(segment); });
   const Duration patience = 2ms + bond_.model(report.path).spread();
-  path.log.find_lost(now, patience, [&](const SentSegment& segment) {
-    ++path.lost;
-    lose(segment);
-  });
+  path.log.find_lost(now, patience, [&](const SentSegment& segment) { lose(segment); });
   if (!report.received.empty() && report.received.front().last > path.acknowledged_largest) {
     path.acknowledged_largest = report.received.front().last;
     if (bond_.is_suspended(report.path)) bond_.resume(now, report.path);
@@ -182,8 +193,8 @@ void NearEnd::on_report(const PathReport& report) {
                         .written = report.written,
                         .slots = report.slots,
                         .train = report.train,
-                        .acknowledged = std::exchange(path.acknowledged, 0),
-                        .lost = std::exchange(path.lost, 0),
+                        .largest = report.received.empty() ? 0 : report.received.front().last,
+                        .packets = report.packets,
                         .in_flight = path.log.live_count()});
 }
 
@@ -205,10 +216,8 @@ void NearEnd::watch() {
     const auto id = static_cast<std::uint8_t>(i);
     Path& path = paths_[i];
     if (path.log.next_timeout() <= now)
-      path.log.find_lost(now, 2ms + bond_.model(id).spread(), [&](const SentSegment& segment) {
-        ++path.lost;
-        lose(segment);
-      });
+      path.log.find_lost(now, 2ms + bond_.model(id).spread(),
+                         [&](const SentSegment& segment) { lose(segment); });
     if (!bond_.is_up(id) || bond_.is_suspended(id) || path.log.live_count() == 0) continue;
     if (!bond_.is_suspect(now, id, path.log.oldest_sent())) continue;
     ++counters_.suspicions;

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <vector>
 
+#include "sched/ack_hold.h"
 #include "sched/bond.h"
 #include "sched/sent.h"
 #include "tests/bond/datagram.h"
@@ -18,7 +20,8 @@ namespace wanbond::bond {
 class NearEnd {
  public:
   using Send = std::function<void(std::uint8_t path, const Datagram&)>;
-  NearEnd(sim::World& world, std::size_t paths, Send send);
+  using Deliver = std::function<void(const InnerPacket&)>;
+  NearEnd(sim::World& world, std::size_t paths, Send send, Deliver deliver);
   NearEnd(const NearEnd&) = delete;
   NearEnd& operator=(const NearEnd&) = delete;
 
@@ -27,6 +30,9 @@ class NearEnd {
   void from_lan(const InnerPacket& packet);
   /// A datagram with reports came over `via`.
   void on_reports(std::uint8_t via, const std::vector<PathReport>& reports);
+  /// An acknowledgement for a host behind this gateway.
+  void from_wan(const InnerPacket& packet);
+  void set_start(FlowStart start) noexcept { bond_.set_start(start); }
   /// What BFD says.
   void on_down(std::uint8_t path);
   void on_up(std::uint8_t path);
@@ -51,7 +57,6 @@ class NearEnd {
     std::uint32_t next_number = 0;
     std::uint32_t report_number = 0;
     std::uint32_t acknowledged_largest = 0;
-    std::uint32_t acknowledged = 0, lost = 0;  // since the last report
   };
   void pump();
   void wake_at(Time time);
@@ -70,12 +75,14 @@ class NearEnd {
 
   sim::World& world_;
   Send send_;
+  Deliver deliver_;
   std::size_t path_count_;
   Bond bond_;
   std::vector<Path> paths_;
   std::deque<Kept> kept_;
   std::uint32_t kept_first_ = SentSegment::kKeptMin;
   std::array<std::uint32_t, 64> next_sequence_{};
+  std::map<std::uint16_t, AckHold> holds_;  // by flow
   std::deque<SentSegment> repairs_;
   Time armed_ = kNever;
   bool saw_data_ = false;

@@ -62,13 +62,14 @@ struct Rig {
                          .written = written,
                          .slots = line.meter.report(now.time_since_epoch() + kClockOffset),
                          .train = line.trains.report(),
-                         .acknowledged = std::exchange(line.arrived, 0),
+                         .largest = line.arrived,
+                         .packets = line.arrived,
                          .in_flight = line.under_way.size()});
   }
   void run(Duration time, unsigned backlog) {
     for (const Time end = now + time; now < end; now += 100us) {
       while (bond.queue().flow_bytes(0) < backlog * 1500U)
-        if (!bond.queue().push(now, 0, {packet++, 0, 1, 1500, 1500}, EcnCapable::Yes)) break;
+        if (!bond.push(now, 0, {packet++, 0, 1, 1500, 1500}, EcnCapable::Yes)) break;
       while (const auto grant = bond.pull(now)) {
         lines[grant->path].send(now, 1500, grant->kind);
         granted[grant->path] += 1500;
@@ -111,15 +112,29 @@ TEST_SUITE("bond") {
     for (const unsigned backlog : {10U, 400U}) {
       Rig rig(
           {{.delay = 10ms, .bytes_per_second = 5e6}, {.delay = 60ms, .bytes_per_second = 2.5e6}});
-      rig.run(10s, backlog);
+      rig.bond.set_start(FlowStart::Web);
+      rig.run(3s, backlog);
       const std::uint64_t slow = rig.granted[1];
-      rig.run(5s, backlog);
-      const double share = static_cast<double>(rig.granted[1] - slow) / 5 / 2.5e6;
+      rig.run(1s, backlog);
+      const double share = static_cast<double>(rig.granted[1] - slow) / 2.5e6;
       if (backlog == 10)
         CHECK(share < 0.05);
       else
         CHECK(share > 0.95);
     }
+  }
+
+  TEST_CASE("a flow that begins alone is spread at a constant round trip") {
+    Rig rig(lines(
+        {{.delay = 10ms, .bytes_per_second = 5e6}, {.delay = 60ms, .bytes_per_second = 2.5e6}}));
+    rig.run(3s, 0);
+    CHECK_FALSE(rig.bond.held_round_trip(rig.now, 0));
+    rig.run(4s, 10);
+    const auto round_trip = rig.bond.held_round_trip(rig.now, 0);
+    REQUIRE(round_trip);
+    CHECK(*round_trip > 70ms);
+    CHECK(*round_trip < 100ms);
+    CHECK(rig.granted[1] > 4e6);
   }
 
   TEST_CASE("a suspended path takes nothing while another lives, and all when it is the last") {

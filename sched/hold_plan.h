@@ -1,0 +1,46 @@
+// HoldPlan: over which paths a held flow is spread evenly, and the constant round trip that makes
+// it so (second page of the scheduling design, 2: set M and RTT_h). One per session.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "base/time.h"
+#include "sched/bond_queue.h"
+#include "sched/units.h"
+
+namespace wanbond {
+
+/// What is known of an up path.
+struct HoldOutlook {
+  std::uint8_t path = 0;
+  Duration hold{};     // Dh: nearly all packets have arrived after this
+  Duration arrival{};  // D, as in PathOutlook
+  BytesPerSecond capacity = 0;
+  double loss = 0;
+};
+
+/// A longer path is worth its delay if the flow gets more done in its first 10 s with it.
+class HoldPlan {
+ public:
+  /// `reverse`: what a round trip adds to a one-way delay, clocks' offset included.
+  void update(Time now, std::span<const HoldOutlook> paths, Duration reverse) noexcept;
+  /// The set stays as it is until then, but for paths that must leave: a flow begins.
+  void freeze_until(Time time) noexcept { frozen_until_ = time; }
+
+  BondPathMask paths() const noexcept { return paths_; }
+  /// RTT_h.
+  Duration round_trip() const noexcept { return round_trip_; }
+  /// D of the slowest path in the set.
+  Duration arrival() const noexcept { return arrival_; }
+
+ private:
+  BondPathMask choose(std::span<const HoldOutlook> paths, Duration reverse) const noexcept;
+
+  BondPathMask paths_ = 0;
+  Duration delay_{}, round_trip_{}, arrival_{};
+  Time frozen_until_{};
+};
+
+}  // namespace wanbond

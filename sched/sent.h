@@ -54,7 +54,8 @@ class SentLog {
     return number < next_ || number - base_ >= kCountMax;
   }
 
-  /// The peer has received these: each that is live goes to settle(const SentSegment&).
+  /// The peer has received these, which were all sent, as DATA or as something that is not logged:
+  /// each that is live goes to settle(const SentSegment&).
   template <class Settle>
   void on_acknowledged(Time now, NumberRange range, Settle&& settle) noexcept;
   /// After all runs of a report, and at next_timeout(): what is overtaken goes to lost(...). A
@@ -132,9 +133,10 @@ void SentLog::make_room(std::uint32_t number, GiveUp&& give_up) noexcept {
 
 template <class Settle>
 void SentLog::on_acknowledged(Time now, NumberRange range, Settle&& settle) noexcept {
-  if (range.last >= next_ || range.last < base_) return;  // not ours, or old news
+  if (range.last < base_) return;  // old news
   const std::size_t before = live_;
-  for (std::uint32_t n = range.first > base_ ? range.first : base_; n <= range.last; ++n) {
+  const std::uint32_t end = range.last < next_ ? range.last + 1 : next_;
+  for (std::uint32_t n = range.first > base_ ? range.first : base_; n < end; ++n) {
     SentSegment& entry = at(n);
     if (!entry.is_live()) continue;
     settle(entry);

@@ -29,6 +29,7 @@ void Salvage::settle(const SentSegment& segment) noexcept {
 
 void Salvage::on_report(Time now, Path& reported, const FeedbackFrame& report,
                         const SendPath* route, Outbox& out) noexcept {
+  if (report.largest_packet_number >= reported.next_number()) return;  // never sent
   SentLog& log = reported.sent_log();
   for (const NumberRange& range : acknowledged(report))
     log.on_acknowledged(now, range, [this](const SentSegment& segment) { settle(segment); });

@@ -9,6 +9,8 @@ namespace {
 
 constexpr Duration kWindow = 1s;
 constexpr std::uint32_t kLossPacketsMin = 20;  // fewer say nothing: heartbeats of an idle path
+constexpr std::uint32_t kFade = 4;             // windows that lasting loss remembers
+constexpr std::uint64_t kHeavyLossShare = 5;   // more than one of so many
 constexpr Duration kStampUnitTime{std::int64_t{1} << 15};
 
 }  // namespace
@@ -34,6 +36,9 @@ void ReceiveAccount::on_stamp(Time now, std::uint16_t stamp, std::uint16_t arriv
     stamped_ = true;
   }
   const std::int32_t step = stamp_distance(delay, last_delay_);
+  // One that was overtaken is late, but the path was not silent.
+  const bool is_overtaken = stamp_distance(stamp, newest_stamp_) < 0;
+  if (now != newest_at_) jumps_.on_jump(now, kStampUnitTime * (is_overtaken ? 0 : step));
   const Duration deviation = kStampUnitTime * (step < 0 ? -step : step);
   jitter_ += (deviation - jitter_) / 16;
   delay_stamp_ = static_cast<std::uint16_t>(delay_stamp_ + stamp_distance(delay, delay_stamp_) / 8);
@@ -57,12 +62,29 @@ void SendAccount::on_report(Time now, const Report& report) noexcept {
   if (span < kWindow) return;
   const std::uint32_t sent = report.largest - base_.largest;
   const std::uint32_t arrived = std::min(report.packets - base_.packets, sent);
+  packets_per_second_ = static_cast<std::uint32_t>(std::uint64_t{sent} * 1'000 /
+                                                   static_cast<std::uint64_t>(span / 1ms));
+  if (queued_windows_ == 0)
+    note_losses(sent, sent - arrived);
+  else
+    --queued_windows_;
   if (sent >= kLossPacketsMin)
     loss_ppm_ = static_cast<std::uint32_t>(std::uint64_t{sent - arrived} * 1'000'000 / sent);
   const auto bits = std::uint64_t{report.bytes - base_.bytes} * 8;
   rate_ = BitRate{bits * 1'000 / static_cast<std::uint64_t>(span / 1ms)};
   base_ = report;
   base_at_ = now;
+}
+
+void SendAccount::note_losses(std::uint32_t sent, std::uint32_t lost) noexcept {
+  if (sent == 0) return;
+  // Each second counts alike: a burst that lost much says little of the next ones.
+  lasting_loss_ppm_ -= lasting_loss_ppm_ / kFade;
+  lasting_loss_ppm_ += static_cast<std::uint32_t>(std::uint64_t{lost} * 1'000'000 / sent) / kFade;
+  if (std::uint64_t{lost} * kHeavyLossShare <= sent)
+    heavy_since_ = kNever;
+  else if (heavy_since_ == kNever)
+    heavy_since_ = base_at_;
 }
 
 }  // namespace wanbond

@@ -6,6 +6,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "sched/delay_jumps.h"
 
 namespace wanbond {
 
@@ -31,6 +32,8 @@ class ReceiveAccount {
   std::uint16_t delay_stamp() const noexcept { return delay_stamp_; }
   /// Mean deviation of the one-way delay between packets (RFC 3550 section 6.4.1).
   Duration jitter() const noexcept { return jitter_; }
+  /// How far the one-way delay jumps up between two packets, but rarely: see DelayJumps::tail.
+  Duration jump_tail() const noexcept { return jumps_.tail(); }
 
  private:
   std::uint8_t epoch_ = 0;
@@ -45,6 +48,7 @@ class ReceiveAccount {
   bool stamped_ = false;
   Time newest_at_{};
   Duration jitter_{};
+  DelayJumps jumps_;
 };
 
 /// The sending side's account, from the peer's reports: loss and delivered rate.
@@ -55,17 +59,38 @@ class SendAccount {
   };
   /// A report older than the last one is ignored; counts that fell start a new epoch.
   void on_report(Time now, const Report& report) noexcept;
+  /// Our own traffic stands in a queue before the path: what is lost in this second and the next
+  /// is lost to it, and not to the path.
+  void note_queue() noexcept { queued_windows_ = 2; }
 
+  /// An outage has ended: what was lost in it says nothing of the path as it is now.
+  void forget_outage() noexcept {
+    has_base_ = false;
+    heavy_since_ = kNever;
+  }
   /// Of what was sent over the last second or more of traffic, in parts per million.
   std::uint32_t loss_ppm() const noexcept { return loss_ppm_; }
+  /// The same over the last ten seconds or so, however little was sent, without what was lost to a
+  /// queue of ours.
+  std::uint32_t lasting_loss_ppm() const noexcept { return lasting_loss_ppm_; }
+  /// Packets sent per second, DATA and CTRL, over the last second or more.
+  std::uint32_t packets_per_second() const noexcept { return packets_per_second_; }
+  /// Since when every second has lost more than a fifth; kNever: it does not.
+  Time heavy_loss_since() const noexcept { return heavy_since_; }
   /// Delivered over the last second or more; 0 when nothing was.
   BitRate rate() const noexcept { return rate_; }
 
  private:
+  void note_losses(std::uint32_t sent, std::uint32_t lost) noexcept;
+
   bool has_base_ = false;
   Report base_;
   Time base_at_{};
   std::uint32_t loss_ppm_ = 0;
+  unsigned queued_windows_ = 0;  // whose losses do not count, the present one first
+  std::uint32_t packets_per_second_ = 0;
+  std::uint32_t lasting_loss_ppm_ = 0;
+  Time heavy_since_ = kNever;
   BitRate rate_{};
 };
 

@@ -18,6 +18,8 @@ constexpr Duration kLoadWindow = 1s;
 // Data within one short interval at which FEEDBACK comes at the short one.
 constexpr std::uint64_t kFeedbackFastBytes =
     kFeedbackFastBitsPerSecond / 8 * static_cast<std::uint64_t>(kFeedbackIntervalFast / 1ms) / 1000;
+// Packets of one heartbeat interval whose losses are taken to be independent.
+constexpr std::int64_t kPacketsPerBeatMax = 4;
 // Our own queue: the round trip is longer than the floor by a quarter and this.
 constexpr Duration kQueuedMin = 10ms;
 // A second new address within this time waits: it might be a race between two copiers.
@@ -126,7 +128,7 @@ void Path::move_to(Time now, const PathAddress& address) noexcept {
 }
 
 void Path::on_data_received(Time now, std::uint16_t stamp) noexcept {
-  received_.on_stamp(now, stamp, wire_stamp(now));
+  on_stamp(now, stamp);
   mark_active(now);
   const std::uint64_t news = counters_.rx_bytes - rx_bytes_reported_;
   Duration interval = kFeedbackIntervalSparse;
@@ -141,8 +143,11 @@ void Path::want_feedback(Time now, Duration interval) noexcept {
   if (can_talk()) feedback_at_ = std::min(feedback_at_, std::max(now, last_feedback_ + interval));
 }
 
-void Path::on_control_stamp(Time now, std::uint16_t stamp) noexcept {
+void Path::on_control_stamp(Time now, std::uint16_t stamp) noexcept { on_stamp(now, stamp); }
+
+void Path::on_stamp(Time now, std::uint16_t stamp) noexcept {
   received_.on_stamp(now, stamp, wire_stamp(now));
+  bfd_.set_patience(kBfdJumpFactor * received_.jump_tail());
 }
 
 void Path::on_data_sent(Time now, std::uint32_t packets, std::uint64_t bytes) noexcept {
@@ -221,11 +226,34 @@ bool Path::can_talk() const noexcept {
 
 void Path::update_profile(Time now) noexcept {
   if (bfd_.state() != BfdState::Up) return;  // a session that comes up has a pace of its own
-  const BfdIntervals wanted = is_active(now)
-                                  ? BfdIntervals{wan_.heartbeat, wan_.heartbeat,
-                                                 static_cast<std::uint8_t>(wan_.detect_mult)}
-                                  : slow_intervals(wan_);
+  const BfdIntervals wanted = wanted_intervals(now);
+  if (wanted == intervals_) return;
+  intervals_ = wanted;
   bfd_.set_intervals(now, wanted);
+}
+
+/// The profile, and what the path loses of what we send (protocol, BFD).
+BfdIntervals Path::wanted_intervals(Time now) noexcept {
+  BfdIntervals wanted = is_active(now) ? BfdIntervals{wan_.heartbeat, wan_.heartbeat,
+                                                      static_cast<std::uint8_t>(wan_.detect_mult)}
+                                       : slow_intervals(wan_);
+  const Time heavy = sent_.heavy_loss_since();
+  const Duration slowest = std::max(kBfdIntervalHeavyLoss, wanted.desired_min_tx);
+  if (heavy == kNever) {
+    if (now - doublings_changed_ >= kBfdLightLossSpan) doublings_ = 0;
+  } else if (now - std::max(heavy, doublings_changed_) >= kBfdHeavyLossSpan &&
+             wanted.desired_min_tx * (1U << doublings_) < slowest) {
+    ++doublings_;
+    doublings_changed_ = now;
+  }
+  wanted.desired_min_tx = std::min(wanted.desired_min_tx * (1U << doublings_), slowest);
+  // Where more is sent than heartbeats, all of it must be lost to raise a false alarm.
+  const auto packets = std::clamp<std::int64_t>(
+      sent_.packets_per_second() * wanted.desired_min_tx / 1s, 1, kPacketsPerBeatMax);
+  const std::int64_t mult = detect_mult_for(sent_.lasting_loss_ppm(), wanted.desired_min_tx);
+  wanted.detect_mult =
+      std::max(wanted.detect_mult, static_cast<std::uint8_t>((mult + packets - 1) / packets));
+  return wanted;
 }
 
 Time Path::silent_at() const noexcept {
@@ -261,7 +289,10 @@ Time Path::probes_fail_at() const noexcept {
   if (state_ != PathState::Suspect || suspicion_ != Suspicion::Unacknowledged) return kNever;
   if (company_ == Company::Alone) return kNever;
   const Duration rtt = rtt_.has_sample() ? rtt_.srtt() : kRttUnknown;
-  return suspect_since_ + rtt + kSuspectProbeSpan + kSuspectJitterFactor * received_.jitter();
+  const int mult = std::max(bfd_.detect_mult(), bfd_.remote_detect_mult());
+  return suspect_since_ + rtt + std::max(kSuspectProbeSpan, mult * kSuspectProbe) +
+         std::max(kSuspectJitterFactor * received_.jitter(),
+                  kBfdJumpFactor * received_.jump_tail());
 }
 
 void Path::suspect(Time now, Suspicion suspicion) noexcept {
@@ -346,6 +377,7 @@ void Path::settle(Time now, Cause cause) noexcept {
   validating_until_ = kNever;
   last_heard_ = trusted_until_ = now;
   hold_down_.on_up(now);
+  sent_.forget_outage();
   update_profile(now);
   change_state(now, PathState::Up, cause);
 }

@@ -223,6 +223,8 @@ class Path {
   bool is_hearsay() const noexcept {
     return origin_ == PathOrigin::Offered && last_heard_ == Time{};
   }
+  BfdIntervals wanted_intervals(Time now) noexcept;
+  void on_stamp(Time now, std::uint16_t stamp) noexcept;
   Time silent_at() const noexcept;
   int reports_awaited() const noexcept;
   Time overdue_at() const noexcept;
@@ -247,6 +249,9 @@ class Path {
   PathState state_ = PathState::Candidate;
 
   BfdSession bfd_;
+  BfdIntervals intervals_;  // as BFD was told
+  unsigned doublings_ = 0;  // of the sending interval, for heavy loss
+  Time doublings_changed_{};
   Validation validation_;  // of address_
   bool answered_ = false;  // address_ has answered since the path last went down
   Time validating_until_ = kNever;

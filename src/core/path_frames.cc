@@ -56,7 +56,9 @@ void Path::on_feedback(Time now, const FeedbackFrame& frame) noexcept {
     rtt_.on_sample(now, stamp_difference(elapsed, frame.held), load_);
   pmtu_.on_report(now, {frame.largest_packet_number, frame.packet_count, frame.byte_count});
   note_size();
+  if (is_queued()) sent_.note_queue();
   sent_.on_report(now, {frame.largest_packet_number, frame.packet_count, frame.byte_count});
+  update_profile(now);
   on_acknowledged(now, frame.largest_packet_number);
 }
 

@@ -99,6 +99,16 @@ void write_bfd(ByteWriter& out, const BfdControl& control) noexcept {
   write_interval(out, control.required_min_echo_rx);
 }
 
+std::uint8_t detect_mult_for(std::uint32_t loss_ppm, Duration interval) noexcept {
+  const double loss = static_cast<double>(std::min<std::uint32_t>(loss_ppm, kPpm)) / kPpm;
+  const Duration jittered = interval * (kBfdJitterMinPpm + kBfdJitterMaxPpm) / (2 * kPpm);
+  const double accepted =
+      kBfdFalseAlarmsPerSecond * std::chrono::duration<double>(jittered).count();
+  std::uint8_t mult = 1;
+  for (double chance = loss; chance > accepted && mult < kBfdDetectMultMax; ++mult) chance *= loss;
+  return mult;
+}
+
 BfdSession::BfdSession(Time now, const BfdSettings& settings, Random& random) noexcept
     : random_(&random),
       liveness_(settings.liveness),
@@ -157,6 +167,10 @@ void BfdSession::shift_deadline(Duration late) noexcept {
   shift_ += late;
 }
 
+void BfdSession::set_patience(Duration patience) noexcept {
+  if (liveness_ == BfdLiveness::AnyPacket) patience_ = patience;
+}
+
 void BfdSession::set_intervals(Time now, const BfdIntervals& intervals) noexcept {
   check(intervals.desired_min_tx >= 1us && intervals.desired_min_tx <= kIntervalMax &&
         intervals.required_min_rx >= 1us && intervals.required_min_rx <= kIntervalMax &&
@@ -212,7 +226,10 @@ Time BfdSession::next_timeout() const noexcept {
 
 Duration BfdSession::detection_time() const noexcept {
   if (your_discriminator_ == 0) return Duration::zero();
-  return remote_detect_mult_ * std::max(used_min_rx_, remote_desired_min_tx_);
+  const Duration interval = std::max(used_min_rx_, remote_desired_min_tx_);
+  const Duration product = remote_detect_mult_ * interval;
+  if (patience_ < interval || remote_detect_mult_ >= kBfdDetectMultMax) return product;
+  return std::min(product + patience_ / interval * interval, kBfdDetectMultMax * interval);
 }
 
 Duration BfdSession::transmit_interval() const noexcept {

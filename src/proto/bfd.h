@@ -92,6 +92,10 @@ inline constexpr BfdIntervals kBfdActive{20ms, 20ms, 4};
 inline constexpr BfdIntervals kBfdIdle{300ms, 300ms, 4};
 inline constexpr BfdIntervals kBfdMetered{1s, 1s, 3};
 
+/// The smallest multiplier with which random losses of `loss_ppm` raise at most
+/// kBfdFalseAlarmsPerSecond; 1 to kBfdDetectMultMax.
+std::uint8_t detect_mult_for(std::uint32_t loss_ppm, Duration interval) noexcept;
+
 /// Whether other authenticated traffic counts.
 enum class BfdLiveness : std::uint8_t {
   AnyPacket,  ///< it restarts the detection timer, and sent traffic may stand for BFD's
@@ -140,6 +144,9 @@ class BfdSession {
   /// Moves the present detection deadline by `late` >= 0: time in which nothing could be read.
   void shift_deadline(Duration late) noexcept;
 
+  /// The path falls silent for so long at times, losses aside: the detection time grows by as many
+  /// whole intervals, up to kBfdDetectMultMax of them in all. Nothing in strict mode.
+  void set_patience(Duration patience) noexcept;
   /// New intervals. Slower sending and faster expectation wait, while Up, for the Final of a Poll
   /// Sequence (6.8.3); the multiplier counts at once (6.8.12).
   void set_intervals(Time now, const BfdIntervals& intervals) noexcept;
@@ -168,8 +175,10 @@ class BfdSession {
   /// 0 while the peer's is not known.
   std::uint32_t your_discriminator() const noexcept { return your_discriminator_; }
   std::uint8_t detect_mult() const noexcept { return intervals_.detect_mult; }
-  /// After so long without a sign of life the session goes Down (6.8.4); zero while no packet of
-  /// the peer is known.
+  /// The peer's; 0 while it is not known.
+  std::uint8_t remote_detect_mult() const noexcept { return remote_detect_mult_; }
+  /// After so long without a sign of life the session goes Down (6.8.4, and patience); zero while
+  /// no packet of the peer is known.
   Duration detection_time() const noexcept;
   /// Time between two packets before jitter (6.8.2, 6.8.7); zero when the peer wants none.
   Duration transmit_interval() const noexcept;
@@ -222,6 +231,7 @@ class BfdSession {
   // Receiving.
   Time last_heard_{};
   Duration shift_{};
+  Duration patience_{};
 
   // Sending.
   BfdControl last_content_;  // of the last packet, without P and F

@@ -229,6 +229,17 @@ inline constexpr std::uint32_t kBfdJitterMaxPpm = 1'000'000;
 inline constexpr std::uint32_t kBfdJitterMaxMult1Ppm = 900'000;
 /// Carried data within this span: the path is active.
 inline constexpr Duration kBfdActiveWindow = 5s;
+/// Random loss may raise so many false alarms per second of an idle path, one in a week: it
+/// determines the multiplier.
+inline constexpr double kBfdFalseAlarmsPerSecond = 1.65e-6;
+/// A detection lasts longer by so many times what the path's delay rarely jumps by: what one in a
+/// hundred jumps exceeds, one in 10^8 exceeds four times if their tail is exponential.
+inline constexpr int kBfdJumpFactor = 4;
+/// More than a fifth lost for so long: heartbeats become half as frequent, down to this interval
+/// (RFC 5880 7). They return to their pace when it has been less for the second span.
+inline constexpr Duration kBfdHeavyLossSpan = 3s;
+inline constexpr Duration kBfdIntervalHeavyLoss = 100ms;
+inline constexpr Duration kBfdLightLossSpan = 10s;
 /// Detect mult never exceeds this, whatever the loss.
 inline constexpr std::uint8_t kBfdDetectMultMax = 25;
 

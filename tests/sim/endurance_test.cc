@@ -39,4 +39,41 @@ TEST_SUITE("sim_endurance") {
       CHECK(flows.missing() * 100 < 2 * sent);
     });
   }
+
+  // Heavy tails: one packet in 150 is more than 50 ms late, and holds up those behind it.
+  TEST_CASE("1 % loss and 10 ms of exponential jitter bring no false Down, whatever the load") {
+    const LinkSettings link{.jitter_kind = LinkJitter::Exponential,
+                            .jitter = 10ms,
+                            .rate = {50'000'000},
+                            .queue_bytes_max = 250'000,
+                            .loss_ppm = 10'000};
+    for (const Duration interval : {8ms, 50ms, 200ms, 1000ms}) {
+      World world(static_cast<std::uint64_t>(interval / 1ms));
+      Sites sites(world, {.accesses = {{.rtt = 40ms, .link = link}, {.rtt = 60ms, .link = link}}});
+      REQUIRE(sites.bring_up(10s));
+      UdpPair flows(sites.scene, interval);
+      flows.start();
+      world.run_for(180s);
+      CAPTURE(to_ms(interval));
+      CHECK(sites.count_all_downs() == 0);
+      for (const PathStatus& path : sites.branch.status().peers[0].paths)
+        CHECK(to_ms(path.detection_time) <= 1800);
+    }
+  }
+
+  TEST_CASE("a clean path in use is watched with 80 ms, a path that loses 5 % with 120 ms") {
+    for (const std::uint32_t loss_ppm : {0U, 50'000U}) {
+      World world(3);
+      Sites sites(world, {.accesses = {{.rtt = 20ms, .link = {.loss_ppm = loss_ppm}}}});
+      REQUIRE(sites.bring_up(10s));
+      UdpPair flows(sites.scene, 40ms);
+      flows.start();
+      world.run_for(30s);
+      CAPTURE(loss_ppm);
+      const Duration watched = sites.hub.status().peers[0].paths[0].detection_time;
+      CHECK(watched >= (loss_ppm == 0 ? 80ms : 100ms));
+      CHECK(watched <= (loss_ppm == 0 ? 80ms : 140ms));
+      CHECK(sites.count_all_downs() == 0);
+    }
+  }
 }

@@ -54,8 +54,16 @@ struct Pair {
       path.on_control_sent(plan->padded_bytes);
       if (cut || plan->padded_bytes > carries_bytes) continue;
       if (plan->to.remote != (to_near ? near_seen_as : kFar)) continue;
+      if (!to_near && loses()) continue;
       wire.push_back({now, now + delay, to_near, std::move(*plan)});
     }
+  }
+
+  /// Whether what near sends now is lost; its number is used up.
+  bool loses() {
+    const bool lost = sent_count++ % 10 < lost_of_ten;
+    if (lost) ++far_number;
+    return lost;
   }
 
   void deliver() {
@@ -115,6 +123,8 @@ struct Pair {
   Time now{1s};
   Duration delay = 10ms;
   bool cut = false;
+  unsigned lost_of_ten = 0;  // of what near sends
+  unsigned sent_count = 0;
   std::size_t carries_bytes = 1472;
   Endpoint near_seen_as = kNear;
   WanSettings wan{.name = "fiber"};
@@ -130,8 +140,10 @@ struct Pair {
 void carry_traffic(Pair& pair, Time until) {
   while (pair.now < until) {
     pair.near.on_data_sent(pair.now, 1, 100);
-    pair.far.on_arrival(pair.now, {{SocketId{0}, kNear, {}}, pair.far_number++, 132, 0, true});
-    pair.far.on_data_received(pair.now, wire_stamp(pair.now));
+    if (!pair.loses()) {
+      pair.far.on_arrival(pair.now, {{SocketId{0}, kNear, {}}, pair.far_number++, 132, 0, true});
+      pair.far.on_data_received(pair.now, wire_stamp(pair.now - pair.delay));
+    }
     pair.run_until(pair.now + 10ms);
   }
 }
@@ -287,6 +299,24 @@ TEST_SUITE("path") {
     const auto active = pair.near.counters().tx_packets - start;
     CHECK(active >= 180);
     CHECK(active <= 280);
+  }
+
+  TEST_CASE("loss of more than a fifth for 3 s doubles the interval, at most to 100 ms") {
+    Pair pair;
+    pair.run_until(Time{5s});
+    const auto interval_after = [&](Duration span, unsigned lost_of_ten) {
+      pair.lost_of_ten = lost_of_ten;
+      carry_traffic(pair, pair.now + span);
+      return pair.near.bfd().transmit_interval();
+    };
+    CHECK(interval_after(12s, 1) == 20ms);
+    CHECK(interval_after(2500ms, 3) == 20ms);
+    CHECK(interval_after(9500ms, 3) == 100ms);
+    CHECK(pair.far.bfd().detection_time() >= 400ms);
+    CHECK(interval_after(3s, 0) == 100ms);
+    CHECK(interval_after(60s, 0) == 20ms);
+    CHECK(pair.near.bfd().detect_mult() == 4);
+    CHECK(pair.far.bfd().detection_time() == 80ms);
   }
 
   TEST_CASE("a metered path ranks behind every other priority") {

@@ -1,10 +1,18 @@
 // The I/O seam against both back ends with a TUN in a namespace of the test's own.
 #include <doctest/doctest.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/if_tun.h>
+#include <linux/io_uring.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include <array>
 #include <cstdlib>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -110,9 +118,35 @@ bool tun_works(IoChoice choice) {
          (*io)->counters().tun_writes == 300;
 }
 
+/// Lets this process restrict rings to nothing but a list of nine entries: what remains without
+/// READ_MULTISHOT. To refuse the longer list is what a kernel does that does not know it.
+bool deny_read_multishot() {
+  constexpr unsigned kEntriesWithout = 9;
+  constexpr auto kArgument = [](unsigned index) {
+    return static_cast<unsigned>(offsetof(seccomp_data, args) + index * sizeof(std::uint64_t));
+  };
+  const sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_register, 0, 5),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kArgument(1)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IORING_REGISTER_RESTRICTIONS, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kArgument(3)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kEntriesWithout, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINVAL),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  sock_fprog program{.len = std::size(code), .filter = const_cast<sock_filter*>(code)};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
 }  // namespace
 
 TEST_SUITE("io_tun") {
+  TEST_CASE("where READ_MULTISHOT is unknown, the ring reads the TUN by single requests") {
+    check_code(in_namespace([] { return deny_read_multishot() && tun_works(IoChoice::Uring); }));
+  }
+
   TEST_CASE("TUN packets come in order and 64-byte aligned; writes reach the kernel") {
     for (const IoChoice choice : {IoChoice::Uring, IoChoice::Epoll}) {
       CAPTURE(static_cast<int>(choice));

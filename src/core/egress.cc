@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint32_t kTrainCountMax = 64;
 constexpr std::size_t kTrainBytesMax = 65'000;
 constexpr std::size_t kControlPacketBytes = 1500;
+constexpr std::uint8_t kVoidTos = 0;  // outer traffic class of what carries no packet
 // Of DATA, before the inner packet.
 constexpr std::size_t kDataHeadBytes = kClearHeaderBytes + kDataFieldsBytes;
 
@@ -73,13 +74,30 @@ std::size_t Egress::add(Time now, const SuperPacket& super, std::uint32_t index,
                         const Marking& marking, Outbox& out) noexcept {
   const std::size_t size = super.segment_bytes(index) + kDataOverheadBytes;
   const std::uint8_t tos = outer_class(super.inner().traffic_class, ecn_);
-  const bool joins = open_.to == path.address() && open_.tos == tos && may_join(size);
-  if (!joins && !begin_train(path, size, out)) return 0;
-  open_.tos = tos;
+  if (!open_for(path, size, tos, out)) return 0;
   if (append(now, super, index, path, marking) == 0) return 0;
-  // A shorter one ends a train (UDP_SEGMENT), and so does what the next one would not fit into.
-  if (size < open_.segments.segment_bytes || !may_join(size)) flush(out);
+  if (is_complete(size)) flush(out);
   return size;
+}
+
+bool Egress::open_for(const Path& path, std::size_t bytes, std::uint8_t tos, Outbox& out) noexcept {
+  const bool joins = open_.to == path.address() && open_.tos == tos && may_join(bytes);
+  if (!joins && !begin_train(path, bytes, out)) return false;
+  open_.tos = tos;
+  return true;
+}
+
+MutableBytes Egress::extend(std::size_t bytes) noexcept {
+  Packet& buffer = open_.segments.buffer;
+  const std::size_t before = buffer.size();
+  buffer.resize(before + bytes);
+  ++open_.count;
+  return buffer.bytes().subspan(before);
+}
+
+// A shorter one ends a train (UDP_SEGMENT), and so does what the next one would not fit into.
+bool Egress::is_complete(std::size_t bytes) const noexcept {
+  return bytes < open_.segments.segment_bytes || !may_join(bytes);
 }
 
 bool Egress::may_join(std::size_t bytes) const noexcept {
@@ -110,11 +128,8 @@ std::size_t Egress::append(Time now, const SuperPacket& super, std::uint32_t ind
                            const Marking& marking) noexcept {
   auto number = keyring_.take_number(now, path.id());
   if (!number) return 0;
-  Packet& buffer = open_.segments.buffer;
-  const std::size_t before = buffer.size();
   const std::size_t size = super.segment_bytes(index) + kDataOverheadBytes;
-  buffer.resize(before + size);
-  const MutableBytes place = buffer.bytes().subspan(before);
+  const MutableBytes place = extend(size);
   const std::uint32_t used = number->number();
   write_data(now, place, *number, marking, super.checksum());
   (void)super.write_segment(index, Checksum::Partial, place.subspan(kDataHeadBytes));
@@ -125,7 +140,6 @@ std::size_t Egress::append(Time now, const SuperPacket& super, std::uint32_t ind
        .stream = marking.stream,
        .sequence = marking.sequence & 0xff'ffff,
        .flags = marking.flags});
-  ++open_.count;
   return size;
 }
 
@@ -140,21 +154,17 @@ void Egress::log(Time now, Path& path, std::uint32_t number, const SentSegment& 
 }
 
 void Egress::send_void(Time now, const Marking& marking, Path& path, Outbox& out) noexcept {
-  flush(out);
+  if (!open_for(path, kDataOverheadBytes, kVoidTos, out)) return drops_.add(DropReason::NoBuffer);
   auto number = keyring_.take_number(now, path.id());
   if (!number) return;
-  Segments datagram{pool_.acquire(kDataOverheadBytes), kDataOverheadBytes};
-  if (!datagram.buffer.valid()) return drops_.add(DropReason::NoBuffer);
-  datagram.buffer.resize(kDataOverheadBytes);
   Marking mark = marking;
   mark.flags |= kDataVoid;
   path.on_number(number->number());
-  write_data(now, datagram.buffer.bytes(), *number, mark, Checksum::Full);
-  if (!seal(keyring_, std::move(*number), datagram.buffer.bytes())) return;
+  const MutableBytes place = extend(kDataOverheadBytes);
+  write_data(now, place, *number, mark, Checksum::Full);
+  check(seal(keyring_, std::move(*number), place));  // the number is of a living epoch
   path.on_data_sent(now, 1, kDataOverheadBytes);
-  const PathAddress& to = path.address();
-  if (!out.transmit({to.socket, to.remote, to.local, 0, std::move(datagram)}))
-    drops_.add(DropReason::QueueFull);
+  if (is_complete(kDataOverheadBytes)) flush(out);
 }
 
 void send_plain(const PathAddress& to, Bytes message, PacketPool& pool, DropCounters& drops,

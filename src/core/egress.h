@@ -58,7 +58,7 @@ class Egress {
   /// The same for segment `index` alone. False: it was dropped and counted.
   bool send_segment(Time now, const SuperPacket& super, std::uint32_t index, const SendPath& route,
                     const Marking& marking, Outbox& out) noexcept;
-  /// Tells the receiver not to wait for a packet.
+  /// Tells the receiver not to wait for a packet. It joins the train as data does.
   void send_void(Time now, const Marking& marking, Path& path, Outbox& out) noexcept;
   /// Whether the peer understands ECN in the outer header.
   void set_ecn(EcnMode mode) noexcept { ecn_ = mode; }
@@ -76,6 +76,12 @@ class Egress {
     std::uint32_t count = 0;
   };
 
+  /// Makes the open train one that a datagram of `bytes` can join; false when there is no buffer.
+  bool open_for(const Path& path, std::size_t bytes, std::uint8_t tos, Outbox& out) noexcept;
+  /// Room for one more datagram at the end of the open train.
+  MutableBytes extend(std::size_t bytes) noexcept;
+  /// Nothing may follow the last one, of `bytes`.
+  bool is_complete(std::size_t bytes) const noexcept;
   /// Whether a datagram of `bytes` may join the open train.
   bool may_join(std::size_t bytes) const noexcept;
   /// Sends the open train and begins one; false when there is no buffer.

@@ -129,6 +129,18 @@ TEST_SUITE("egress") {
     (void)bench->trains();  // checks the numbers
   }
 
+  TEST_CASE("voids leave in trains, behind the data before them") {
+    const auto bench = std::make_unique<Bench>();
+    Path path = bench->make_path(1, kFar);
+    bench->send(200, path);
+    for (std::uint32_t i = 0; i < 66; ++i)
+      bench->egress.send_void(kNow, {.stream = 1, .sequence = i}, path, bench->out);
+    bench->egress.flush(bench->out);
+    CHECK(bench->trains() == Sizes{{200 + kAround, kDataOverheadBytes},
+                                   std::vector<std::size_t>(64, kDataOverheadBytes),
+                                   {kDataOverheadBytes}});
+  }
+
   TEST_CASE("what is too large for the path, or finds no buffer, is counted and harms nothing") {
     const auto bench = std::make_unique<Bench>();
     Path path = bench->make_path(1, kFar);

@@ -64,6 +64,7 @@ struct Node::State {
   DropCounters drops;
   SlotTable slots;
   RouteTable routes;
+  RouteTable::Memo last_destination, last_source;
   Admission admission;
   CookieJar jar;
   AnswerCache answers;
@@ -158,7 +159,7 @@ void Node::on_tun(Time now, Packet packet, Outbox& out) noexcept {
   s.on_input(now);
   const auto super = SuperPacket::parse(packet.bytes());
   if (!super) return s.drops.add(DropReason::InnerMalformed);
-  const auto peer = s.routes.find(super->inner().destination);
+  const auto peer = s.routes.find(super->inner().destination, s.last_destination);
   if (!peer) return s.drops.add(DropReason::NoRoute, super->segment_count());
   s.touch(now, peer->value, out);
   if ((super->inner().tcp_flags & kTcpSyn) != 0)
@@ -248,7 +249,8 @@ void Node::State::deliver(PeerId peer, const InnerArrival& inner, std::uint8_t o
   const MutableBytes bytes = inner.room.subspan(kVirtioHeaderBytes);
   auto packet = parse_inner(bytes);
   if (!packet) return drops.add(DropReason::InnerMalformed);
-  if (!routes.allows(peer, packet->source)) return drops.add(DropReason::SourceNotAllowed);
+  if (!routes.allows(peer, packet->source, last_source))
+    return drops.add(DropReason::SourceNotAllowed);
   if ((outer & kEcnMask) != 0) {
     const auto combined = decapsulated_class(packet->traffic_class, outer);
     if (!combined) return drops.add(DropReason::MarkedCe);

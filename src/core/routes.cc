@@ -30,7 +30,16 @@ void RouteTable::insert(const Prefix& prefix, Holder holder) {
       std::upper_bound(entry->holders.begin(), entry->holders.end(), holder, before), holder);
 }
 
-const RouteTable::Entry* RouteTable::longest_match(const IpAddress& address) const noexcept {
+const RouteTable::Entry* RouteTable::longest_match(const IpAddress& address,
+                                                   Memo& memo) const noexcept {
+  if (memo.is_filled_ && memo.address_ == address) return memo.entry_;
+  memo.address_ = address;
+  memo.entry_ = search(address);
+  memo.is_filled_ = true;
+  return memo.entry_;
+}
+
+const RouteTable::Entry* RouteTable::search(const IpAddress& address) const noexcept {
   for (const Length& length : address.is_v4() ? v4_ : v6_) {
     // Prefixes of one length do not overlap: only the last that begins at or below it can have it.
     const auto above =
@@ -42,16 +51,16 @@ const RouteTable::Entry* RouteTable::longest_match(const IpAddress& address) con
   return nullptr;
 }
 
-std::optional<PeerId> RouteTable::find(const IpAddress& destination) const noexcept {
-  const Entry* entry = longest_match(destination);
+std::optional<PeerId> RouteTable::find(const IpAddress& destination, Memo& memo) const noexcept {
+  const Entry* entry = longest_match(destination, memo);
   if (entry == nullptr) return {};
   for (const Holder& holder : entry->holders)
     if (up_[holder.peer.value] != 0) return holder.peer;
   return entry->holders.front().peer;
 }
 
-bool RouteTable::allows(PeerId peer, const IpAddress& source) const noexcept {
-  const Entry* entry = longest_match(source);
+bool RouteTable::allows(PeerId peer, const IpAddress& source, Memo& memo) const noexcept {
+  const Entry* entry = longest_match(source, memo);
   return entry != nullptr && std::any_of(entry->holders.begin(), entry->holders.end(),
                                          [&](const Holder& h) { return h.peer == peer; });
 }

@@ -14,7 +14,8 @@ PeerSettings peer(std::initializer_list<const char*> prefixes, std::uint32_t met
 }
 
 std::optional<unsigned> find(const RouteTable& routes, const char* address) {
-  const auto found = routes.find(*IpAddress::parse(address));
+  RouteTable::Memo memo;
+  const auto found = routes.find(*IpAddress::parse(address), memo);
   return found ? std::optional<unsigned>(found->value) : std::nullopt;
 }
 
@@ -52,7 +53,8 @@ TEST_SUITE("routes") {
     const RouteTable routes(
         {peer({"10.0.0.0/8"}), peer({"10.1.0.0/16"}), peer({"10.1.0.0/16"}, 50)});
     const auto allowed = [&](std::uint16_t id, const char* address) {
-      return routes.allows(PeerId{id}, *IpAddress::parse(address));
+      RouteTable::Memo memo;
+      return routes.allows(PeerId{id}, *IpAddress::parse(address), memo);
     };
     CHECK(allowed(0, "10.2.0.1"));
     CHECK_FALSE(allowed(0, "10.1.0.1"));
@@ -60,5 +62,20 @@ TEST_SUITE("routes") {
     CHECK(allowed(2, "10.1.0.1"));
     CHECK_FALSE(allowed(1, "10.2.0.1"));
     CHECK_FALSE(allowed(1, "192.0.2.1"));
+  }
+
+  TEST_CASE("a memo answers for its own address only, and keeps up with peers that come up") {
+    RouteTable routes({peer({"10.0.0.0/8", "::/0"}, 200), peer({"10.0.0.0/8"}, 100)});
+    RouteTable::Memo memo;
+    CHECK(routes.find(IpAddress(), memo) == PeerId{0});  // "::"
+    for (int i = 0; i < 2; ++i) {
+      CHECK(routes.find(*IpAddress::parse("10.0.0.1"), memo) == PeerId{1});
+      CHECK_FALSE(routes.find(*IpAddress::parse("11.0.0.1"), memo));
+      CHECK_FALSE(routes.find(*IpAddress::parse("11.0.0.1"), memo));
+      CHECK_FALSE(routes.allows(PeerId{0}, *IpAddress::parse("11.0.0.1"), memo));
+    }
+    CHECK(routes.find(*IpAddress::parse("10.0.0.1"), memo) == PeerId{1});
+    routes.set_up(PeerId{0}, true);
+    CHECK(routes.find(*IpAddress::parse("10.0.0.1"), memo) == PeerId{0});
   }
 }

@@ -50,6 +50,10 @@ class Shim:
     def changes(self, first=0):
         return [(change["to"], change["diag"]) for change in self.events("state")[first:]]
 
+    def wait_change(self, first, timeout):
+        """The first change of state since that number of them: new state and diagnostic."""
+        return harness.wait_for(lambda: self.changes(first), timeout, "the shim notices")[0]
+
     def wait(self, state, timeout):
         harness.wait_for(lambda: self.status()["state"] == state, timeout, f"shim in state {state}")
 
@@ -227,8 +231,7 @@ def check_one_way(pair):
     for direction, diag in (("input", NEIGHBOR_SAID_DOWN), ("output", EXPIRED)):
         before = pair.shim.count("state")
         pair.lose(direction)
-        pair.shim.wait(DOWN, 2)
-        assert pair.shim.changes(before)[0] == (DOWN, diag), pair.shim.changes(before)
+        assert pair.shim.wait_change(before, 2) == (DOWN, diag), pair.shim.changes(before)
         harness.wait_for(lambda: pair.peer.view()["state"] != "up", 2, "the peer knows")
         pair.restore()
         pair.wait_up()
@@ -243,8 +246,7 @@ def check_admin_down(pair):
     pair.wait_up()
     before = pair.shim.count("state")
     pair.peer.shut_down()
-    pair.shim.wait(DOWN, 2)
-    assert pair.shim.changes(before)[0] == pair.peer.last_words, pair.shim.changes(before)
+    assert pair.shim.wait_change(before, 2) == pair.peer.last_words, pair.shim.changes(before)
     pair.peer.go_on()
     pair.wait_up()
 

@@ -97,6 +97,15 @@ std::string event_json(const NamedEvent& named) {
   if (event.kind == EventKind::PathSelected) json.member("flows", to_string(event.flows));
   json.member("cause", to_string(event.cause));
   if (event.silence > Duration::zero()) json.member("silence_ms", to_ms(event.silence));
+  if (event.kind == EventKind::PathState || event.kind == EventKind::PathSelected) {
+    const auto time = [&](const char* name, Time at) {
+      if (at != kNever) json.member(name, at.time_since_epoch().count());
+    };
+    time("detected_ns", event.detected);
+    time("decided_ns", event.at);
+    time("told_ns", event.told);
+    time("switched_ns", event.switched);
+  }
   return json.member("text", event_text(named)).end_object().text();
 }
 

@@ -207,6 +207,7 @@ Time Control::next_timeout(Time now) const noexcept {
 }
 
 void Control::settle(Time now, Outbox& out) noexcept {
+  const Moves moves = select(now);  // first: what is reported says whether flows had to move
   for (const auto& path : paths_) {
     Book& book = books_[path->id().value];
     Event event{.at = now, .cause = Cause::Start, .peer = settings_.peer, .path = path->id()};
@@ -217,14 +218,14 @@ void Control::settle(Time now, Outbox& out) noexcept {
     event.cause = book.closed_for;
     if (std::exchange(book.is_removed, false)) out.report(event);
   }
-  select(now, out);
+  report_moves(now, moves, out);
 }
 
 void Control::report_changes(Time now, Path& path, Outbox& out) noexcept {
   while (const auto change = path.take_change()) {
     if (change->to == PathState::Down) last_change_ = change->cause;
-    if (change->kind == EventKind::PathState) tell_change(now, path, *change);
-    out.report({.at = now,
+    Event event{.at = now,
+                .detected = change->detected,
                 .kind = change->kind,
                 .cause = change->cause,
                 .peer = settings_.peer,
@@ -232,21 +233,31 @@ void Control::report_changes(Time now, Path& path, Outbox& out) noexcept {
                 .from = change->from,
                 .to = change->to,
                 .silence = change->silence,
-                .payload_bytes = change->payload_bytes});
+                .payload_bytes = change->payload_bytes};
+    if (change->kind == EventKind::PathState) {
+      const Time left_at = books_[path.id().value].left_at;
+      const bool is_loss = change->to == PathState::Suspect || change->to == PathState::Down;
+      if (tell_change(now, path, *change) && has_usable()) event.told = now;
+      if (is_loss && left_at >= change->detected) event.switched = left_at;
+    }
+    out.report(event);
   }
 }
 
 /// What both ends see by themselves need not be told, but one of them sees it first.
-void Control::tell_change(Time now, const Path& path, const PathChange& change) noexcept {
-  if (path.is_closed()) return;  // PATH_ABANDON says it
+bool Control::tell_change(Time now, const Path& path, const PathChange& change) {
+  if (change.to == PathState::Up) offer_addresses(now);
+  if (path.is_closed()) return true;  // PATH_ABANDON says it
   const bool was_usable = change.from == PathState::Up || change.from == PathState::Suspect;
   const auto reason = reason_of(change.cause);
-  if (change.to == PathState::Down && was_usable && reason)
+  if (change.to == PathState::Down && was_usable && reason) {
     announce(now, path.id(), WirePathState::Down, *reason);
-  if (change.to == PathState::Up && change.from == PathState::Validating &&
-      notices_.has_told(path.id()))
-    announce(now, path.id(), WirePathState::Up, PathReason::None);
-  if (change.to == PathState::Up) offer_addresses(now);
+    return true;
+  }
+  const bool is_back = change.to == PathState::Up && change.from == PathState::Validating;
+  if (!is_back || !notices_.has_told(path.id())) return false;
+  announce(now, path.id(), WirePathState::Up, PathReason::None);
+  return true;
 }
 
 std::optional<Move> Control::update(Time now, FlowCare care) noexcept {
@@ -255,13 +266,30 @@ std::optional<Move> Control::update(Time now, FlowCare care) noexcept {
   return failover_[static_cast<std::size_t>(care)].update(now, views);
 }
 
-void Control::select(Time now, Outbox& out) noexcept {
-  const bool was_up = failover(FlowCare::Plain).selected().has_value();
-  const std::optional<Move> repaired = update(now, FlowCare::Repaired);
-  const std::optional<Move> plain = update(now, FlowCare::Plain);
+Control::Moves Control::select(Time now) noexcept {
+  const std::array before{failover(FlowCare::Repaired).selected(),
+                          failover(FlowCare::Plain).selected()};
+  Moves moves{.was_up = before[1].has_value()};
+  moves.repaired = update(now, FlowCare::Repaired);
+  moves.plain = update(now, FlowCare::Plain);
+  for (const auto care : {FlowCare::Repaired, FlowCare::Plain}) {
+    const auto& left = before[static_cast<std::size_t>(care)];
+    if (!left || failover(care).selected() == left) continue;
+    books_[left->value].left_at = now;
+    const Path* path = find(*left);
+    if (path != nullptr && path->state() != PathState::Up) moves.sign = path->sign_at();
+  }
+  return moves;
+}
+
+void Control::report_moves(Time now, const Moves& moves, Outbox& out) noexcept {
+  const std::optional<Move>& repaired = moves.repaired;
+  const std::optional<Move>& plain = moves.plain;
   const auto report = [&](const Move& move, FlowCare flows) {
     if (!move.to) return;
     out.report({.at = now,
+                .detected = moves.sign,
+                .switched = now,
                 .kind = EventKind::PathSelected,
                 .cause = cause_of(move.reason),
                 .peer = settings_.peer,
@@ -274,7 +302,7 @@ void Control::select(Time now, Outbox& out) noexcept {
     if (repaired) report(*repaired, FlowCare::Repaired);
     if (plain) report(*plain, FlowCare::Plain);
   }
-  if (!plain || was_up == plain->to.has_value()) return;
+  if (!plain || moves.was_up == plain->to.has_value()) return;
   out.report({.at = now,
               .kind = plain->to ? EventKind::PeerUp : EventKind::PeerDown,
               .cause = plain->to ? cause_of(plain->reason) : last_change_,

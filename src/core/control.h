@@ -105,6 +105,7 @@ class Control {
     Endpoint opened_to{};
     Cause closed_for{};
     Time closed_at = kNever;
+    Time left_at{};           // when flows were last moved away from it
     bool is_new = false;      // PathAdded is to be reported
     bool is_removed = false;  // and PathRemoved
   };
@@ -126,9 +127,17 @@ class Control {
   void offer_addresses(Time now);
   bool may_offer(const IpAddress& address) const noexcept;
   void report_changes(Time now, Path& path, Outbox& out) noexcept;
-  void tell_change(Time now, const Path& path, const PathChange& change) noexcept;
+  /// True when the peer is told.
+  bool tell_change(Time now, const Path& path, const PathChange& change);
   void on_notice(Time now, const Frame& frame, Path& arrived_on);
-  void select(Time now, Outbox& out) noexcept;
+  /// What choosing the paths anew has changed.
+  struct Moves {
+    std::optional<Move> repaired, plain;
+    bool was_up = false;
+    Time sign = kNever;  // of the failure that they flee from
+  };
+  Moves select(Time now) noexcept;
+  void report_moves(Time now, const Moves& moves, Outbox& out) noexcept;
   std::optional<Move> update(Time now, FlowCare care) noexcept;
   const Failover& failover(FlowCare care) const noexcept {
     return failover_[static_cast<std::size_t>(care)];

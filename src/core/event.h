@@ -63,9 +63,13 @@ enum class FlowCare : std::uint8_t { Repaired, Plain, All };
 /// "all", as in `wanbond events`.
 std::string_view to_string(FlowCare care) noexcept;
 
-/// One state change. Fields that the kind does not need keep their defaults.
+/// One state change. Fields that the kind does not need keep their defaults; times that did not
+/// come to be are kNever.
 struct Event {
-  Time at{};  // when it was decided
+  Time at{};               // when it was decided
+  Time detected = kNever;  // PathState, PathSelected: the first sign of what led to it
+  Time told = kNever;      // PathState: the peer was told of it first
+  Time switched = kNever;  // the flows that used the path had left it, or use it now
   EventKind kind{};
   Cause cause{};
   PeerId peer;

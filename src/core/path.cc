@@ -61,7 +61,7 @@ void Path::stop(Time now, Cause cause) noexcept {
 
 void Path::on_address_proven(Time now) noexcept {
   if (is_blocked()) return;
-  answered_ = true;
+  answered_ = was_proven_ = true;
   pmtu_.start(now, size_limits());
   if (state_ == PathState::Candidate || state_ == PathState::Down)
     change_state(now, PathState::Validating, Cause::Answered);
@@ -174,6 +174,7 @@ void Path::mark_active(Time now) noexcept {
 void Path::on_control_sent(std::uint64_t bytes) noexcept {
   ++counters_.tx_packets;
   counters_.tx_bytes += bytes;
+  if (!was_proven_) unproven_out_ += bytes;
 }
 
 void Path::on_send_refused(Time now, Cause cause) noexcept {
@@ -347,7 +348,8 @@ void Path::on_timer(Time now, Duration late) noexcept {
 
 Time Path::next_timeout() const noexcept {
   if (state_ == PathState::Candidate || is_blocked()) return log_.next_timeout();
-  Time next = std::min({validation_.next_timeout(), silent_at(), overdue_at(), probes_fail_at()});
+  Time next = std::min({silent_at(), overdue_at(), probes_fail_at()});
+  if (may_challenge()) next = std::min(next, validation_.next_timeout());
   if (can_talk()) next = std::min({next, bfd_.next_timeout(), feedback_at_});
   if (state_ == PathState::Validating) next = std::min(next, validating_until_);
   if (candidate_)
@@ -399,7 +401,16 @@ void Path::go_down(Time now, Cause cause) noexcept {
 void Path::change_state(Time now, PathState to, Cause cause) noexcept {
   if (state_ == to) return;
   const Duration silence = last_heard_ == Time{} ? Duration::zero() : now - last_heard_;
-  const PathChange change{EventKind::PathState, cause, state_, to, silence};
+  // What begins as a suspicion or a validation keeps the time of its beginning.
+  const bool is_end = (state_ == PathState::Suspect && to == PathState::Down) ||
+                      (state_ == PathState::Validating && to == PathState::Up);
+  if (!is_end) sign_at_ = now;
+  const PathChange change{.kind = EventKind::PathState,
+                          .cause = cause,
+                          .from = state_,
+                          .to = to,
+                          .silence = silence,
+                          .detected = sign_at_};
   state_ = to;
   if (!changes_.push(change)) changes_.back() = change;  // only the newest state matters then
 }

@@ -57,6 +57,7 @@ struct PathChange {
   PathState to{};
   Duration silence{};
   std::uint16_t payload_bytes = 0;  // PathSize
+  Time detected = kNever;           // PathState: the first sign of it
 };
 
 /// One CTRL datagram that a path wants sent.
@@ -152,6 +153,8 @@ class Path {
   PathOrigin origin() const noexcept { return origin_; }
   const PathAddress& address() const noexcept { return address_; }
   PathState state() const noexcept { return state_; }
+  /// When the first sign of what led to the present state was seen.
+  Time sign_at() const noexcept { return sign_at_; }
   /// What was sent and is not acknowledged. It is the owner's to settle, lose or take.
   SentLog& sent_log() noexcept { return log_; }
   const SentLog& sent_log() const noexcept { return log_; }
@@ -219,9 +222,12 @@ class Path {
   void move_to(Time now, const PathAddress& address) noexcept;
   void update_profile(Time now) noexcept;
   ProbePace pace() const noexcept;
-  /// The peer has named this address, which has never answered.
-  bool is_hearsay() const noexcept {
-    return origin_ == PathOrigin::Offered && last_heard_ == Time{};
+  /// The address was named by the peer, or a packet came from it, and it has never answered.
+  bool is_hearsay() const noexcept { return origin_ != PathOrigin::Configured && !was_proven_; }
+  /// A source address may be forged: until it answers, it gets three times what came from it.
+  bool may_challenge() const noexcept {
+    return origin_ != PathOrigin::Learned || was_proven_ ||
+           unproven_out_ + kValidationBytes <= kAmplificationMax * counters_.rx_bytes;
   }
   BfdIntervals wanted_intervals(Time now) noexcept;
   void on_stamp(Time now, std::uint16_t stamp) noexcept;
@@ -247,13 +253,16 @@ class Path {
   Random& random_;
   PathAddress address_;
   PathState state_ = PathState::Candidate;
+  Time sign_at_{};
 
   BfdSession bfd_;
   BfdIntervals intervals_;  // as BFD was told
   unsigned doublings_ = 0;  // of the sending interval, for heavy loss
   Time doublings_changed_{};
-  Validation validation_;  // of address_
-  bool answered_ = false;  // address_ has answered since the path last went down
+  Validation validation_;           // of address_
+  bool answered_ = false;           // address_ has answered since the path last went down
+  bool was_proven_ = false;         // it has ever
+  std::uint64_t unproven_out_ = 0;  // UDP payload sent before that
   Time validating_until_ = kNever;
   std::optional<Candidate> candidate_;
   std::optional<PathAddress> refused_;  // a candidate that lost against the old address

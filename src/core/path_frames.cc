@@ -114,7 +114,8 @@ void Path::add_routine_frames(Time now, ControlPlan& plan) noexcept {
     confirm_due_ = false;
     add(ConfirmFrame{});
   }
-  if (const auto token = validation_.poll(now, random_)) {
+  const auto token = may_challenge() ? validation_.poll(now, random_) : std::nullopt;
+  if (token) {
     add(make_challenge(*token));
     if (!answered_) plan.padded_bytes = kValidationBytes;  // its size has been shown otherwise
     name_due_ = true;

@@ -280,6 +280,44 @@ TEST_SUITE("sim_path") {
     });
   }
 
+  TEST_CASE("events tell when a failure was detected, decided, told, and when flows had switched") {
+    twice([](World& world) {
+      Sites sites(world, kThree);
+      REQUIRE(sites.bring_up());
+      REQUIRE(sites.runs_on(0, 3s));
+      UdpPair flows(sites.scene, 5ms);
+      flows.start();
+      world.run_for(2s);
+      const Time cut = sites.branch.clock().local(world.now());
+      sites.branch.wan(0).cut();
+      world.run_for(1s);
+      const auto& events = sites.branch.events();
+      const auto down = std::find_if(events.begin(), events.end(), [&](const HostEvent& entry) {
+        return entry.event.to == PathState::Down && entry.event.at > cut;
+      });
+      REQUIRE(down != events.end());
+      const Event& event = down->event;
+      CHECK(event.detected > cut);
+      CHECK(event.detected < event.at);
+      CHECK(event.told == event.at);
+      CHECK(event.switched >= event.detected);
+      CHECK(event.switched <= event.at);
+      const auto moved = std::find_if(events.begin(), events.end(), [&](const HostEvent& entry) {
+        return entry.event.kind == EventKind::PathSelected && entry.event.at > cut;
+      });
+      REQUIRE(moved != events.end());
+      CHECK(moved->event.detected == event.detected);
+      CHECK(moved->event.switched == event.switched);
+      // A path that no flow uses is not left by any.
+      const Time second = sites.branch.clock().local(world.now());
+      sites.branch.tell_wan(2, {.usable = false});
+      const Event& quiet = sites.branch.events().back().event;
+      CHECK(quiet.detected == second);
+      CHECK(quiet.told == second);
+      CHECK(quiet.switched == kNever);
+    });
+  }
+
   TEST_CASE("what the peer is to know gets through although its first five copies are lost") {
     twice([](World& world) {
       SitesPlan plan{.accesses = {{.rtt = 20ms}, {.rtt = 40ms}}};

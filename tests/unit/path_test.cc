@@ -265,6 +265,32 @@ TEST_SUITE("path") {
     CHECK(bytes <= 3 * 28);
   }
 
+  TEST_CASE("an address that only a packet came from gets at most three times that, for ever") {
+    sim::SeededRandom random(1);
+    const WanSettings wan{.name = "fiber"};
+    for (const std::uint32_t received : {46U, 1200U, 2400U}) {
+      CAPTURE(received);
+      Path path(Time{1s}, {PathId{0}, {SocketId{0}, kNear, {}}, PathOrigin::Learned}, wan, random);
+      const Arrival arrival{{SocketId{0}, kNear, {}}, 0, received, 0, true};
+      path.start(Time{1s});
+      path.on_arrival(Time{1s}, arrival);
+      path.on_challenge(Time{1s}, {.token = 7}, arrival);
+      std::size_t bytes = 0;
+      for (Time now{1s}; now < Time{10min}; now = std::max(now + 1ms, path.next_timeout())) {
+        while (const auto plan = path.poll_transmit(now)) {
+          const std::size_t size = std::max<std::size_t>(plan->padded_bytes, 100);
+          path.on_control_sent(size);
+          bytes += size;
+        }
+        path.on_timer(now, Duration::zero());
+        if (path.next_timeout() == kNever) break;
+      }
+      CHECK(bytes >= received);  // the answer
+      CHECK(bytes <= std::max<std::size_t>(3 * received, 100));
+      CHECK(path.state() != PathState::Up);
+    }
+  }
+
   TEST_CASE("a late timer is no sign of life: silence counts from the first packet on") {
     sim::SeededRandom random(1);
     const WanSettings wan{.name = "fiber"};

@@ -139,13 +139,17 @@ TEST_SUITE("show") {
     event.from = PathState::Up;
     event.to = PathState::Down;
     event.silence = 80ms;
+    event.detected = Time(4965ms);
+    event.switched = Time(4966ms);
     const NamedEvent& named = log.add(event);
     CHECK(event_text(named) ==
           "hq: path fiber>198.51.100.10:51900: down, no sign of life for 80 ms");
     CHECK(event_json(named) ==
           "{\"number\": 1, \"at_ns\": 5000000000, \"kind\": \"path_state\", \"peer\": \"hq\", "
           "\"path\": \"fiber>198.51.100.10:51900\", \"path_id\": 0, \"from\": \"up\", \"to\": "
-          "\"down\", \"cause\": \"no sign of life\", \"silence_ms\": 80.0, \"text\": "
+          "\"down\", \"cause\": \"no sign of life\", \"silence_ms\": 80.0, "
+          "\"detected_ns\": 4965000000, \"decided_ns\": 5000000000, "
+          "\"switched_ns\": 4966000000, \"text\": "
           "\"hq: path fiber>198.51.100.10:51900: down, no sign of life for 80 ms\"}");
   }
 

@@ -3,7 +3,7 @@
 import re
 
 import harness
-from sites import TUNNEL, TwoSites
+from sites import TUNNEL, TwoSites, is_in_use
 
 # interface.md, section 3: names and types.
 NODE = {"schema": int, "name": str, "version": str, "uptime_s": float, "device": str, "mtu": int,
@@ -44,7 +44,7 @@ def expect_state(node, other):
     assert len(peer["paths"]) >= len(RTT_MS), peer["paths"]
     for wan, rtt in RTT_MS.items():
         expect_path(node.path(wan), wan, rtt)
-    assert node.path("fiber")["detection_time_ms"] == 80, node.path("fiber")  # 4 x 20 ms, in use
+    assert is_in_use(node.path("fiber")), node.path("fiber")
     return state
 
 
@@ -108,7 +108,7 @@ def test_default_paths():
 
         def states():
             return [path["state"] for path in (bench.branch.peer() or {"paths": []})["paths"]]
-        harness.wait_for(lambda: states().count("up") == 3, 10, "three paths up")
+        harness.wait_for(lambda: states().count("up") >= 3, 10, "three paths up")
         harness.wait_answer(bench.branch_site, TUNNEL["hq"][0])
         print(f"  {states().count('up')} of {len(states())} pairs are up")
         assert len(states()) == 9, states()

@@ -25,6 +25,12 @@ DETECTED_MS = 150  # asked of a busy test machine; the aim is 100
 LAN = {"branch": "10.1.0", "hq": "10.2.0"}
 
 
+def is_in_use(path):
+    """Whether a path of `show` is selected and has the heartbeats of one that carries data: every
+    20 ms; 80 ms without one is its end, a little more on a machine that stutters."""
+    return path["selected"] and 80 <= path["detection_time_ms"] <= 200
+
+
 @dataclasses.dataclass
 class Wan:
     """One WAN: settings of its link (link_text.h) and keys of its [Wan] section at branch."""

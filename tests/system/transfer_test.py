@@ -2,7 +2,7 @@
 
 import harness
 from harness import Flow, Stalls
-from sites import DETECTED_MS, TUNNEL, TwoSites
+from sites import DETECTED_MS, TUNNEL, TwoSites, is_in_use
 
 ENDLESS = 1_000_000_000_000  # bytes: until told to finish
 
@@ -23,8 +23,7 @@ def expect_detected(node, wan, cut, stalls):
 def wait_used(bench, wan):
     """Until a WAN carries the traffic both ways, with the heartbeats of a path in use."""
     for node in (bench.branch, bench.hq):
-        harness.wait_for(lambda: node.path(wan)["selected"]
-                         and node.path(wan)["detection_time_ms"] == 80, 10, f"{wan} in use")
+        harness.wait_for(lambda: is_in_use(node.path(wan)), 10, f"{wan} in use")
 
 
 def cut_and_return(bench, stalls, wan, direction=""):

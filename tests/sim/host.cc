@@ -17,7 +17,8 @@ Host::Host(const Place& place, HostPlan plan)
       plan_(std::move(plan)),
       clock_(plan_.clock_offset, plan_.drift_ppm),
       pool_(kPoolBytes),
-      send_errors_(plan_.wans.size(), 0) {
+      send_errors_(plan_.wans.size(), 0),
+      told_(plan_.wans.size()) {
   // Every second host computes with the fastest library there is: they must understand each other.
   if (place_.number % 2 != 0) plan_.node.aead = choose_aead(std::nullopt).value();
   for (std::size_t i = 0; i < plan_.wans.size(); ++i) {
@@ -39,6 +40,8 @@ void Host::start() {
   node_ = std::make_unique<Node>(plan_.node, pool_, *random_);
   frozen_until_ = {};
   armed_ = kNever;
+  for (std::size_t i = 0; i < told_.size(); ++i)
+    if (told_[i]) tell_wan(i, *told_[i]);
   arm();
 }
 
@@ -65,6 +68,12 @@ void Host::freeze(Duration duration) {
 }
 
 void Host::tell_wan(std::size_t wan, const WanState& state) {
+  told_[wan] = state;
+  if (place_.world.now() < frozen_until_) {
+    place_.world.at(frozen_until_, [this, wan] { tell_wan(wan, *told_[wan]); });
+    return;
+  }
+  if (!is_running()) return;
   node_->on_wan(local_now(), SocketId{static_cast<std::uint16_t>(wan)}, state, *outbox_);
   drain();
   arm();

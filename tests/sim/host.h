@@ -59,7 +59,8 @@ class Host {
   void freeze(Duration duration);
   /// Sends on this WAN fail with `error` from now on; 0: they work again.
   void refuse_sends(std::size_t wan, int error) { send_errors_[wan] = error; }
-  /// The machine has news of a WAN: carrier, addresses, MTU.
+  /// The machine has news of a WAN: carrier, addresses, MTU. A node that is started later, or runs
+  /// again, hears of it then.
   void tell_wan(std::size_t wan, const WanState& state);
   /// The name server has.
   void tell_endpoint(std::size_t index, const Endpoint& endpoint);
@@ -112,6 +113,7 @@ class Host {
   Lan lan_;
   std::vector<std::unique_ptr<Wan>> wans_;
   std::vector<int> send_errors_;
+  std::vector<std::optional<WanState>> told_;  // by WAN
   std::vector<Transmit> refused_;  // trains of the present call that the kernel did not take
   std::unique_ptr<Outbox> outbox_ = std::make_unique<Outbox>();
   std::deque<Arrival> sockets_;

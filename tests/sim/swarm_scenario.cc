@@ -48,7 +48,39 @@ SitesPlan draw_sites(SeededRandom& random, std::vector<std::string>& plan) {
     sites.accesses.push_back(draw_access(random, sites.knows));
     plan.push_back("WAN " + std::to_string(i) + ": " + words(sites.accesses.back()));
   }
+  if (sites.knows == Knows::BranchOnly && random.chance_ppm(400'000)) {
+    sites.hub_wans = random.between(1, 3);
+    sites.meshed_endpoints = random.between(1, sites.hub_wans);
+    plan.push_back("every WAN to every address of the hub: " + std::to_string(sites.hub_wans) +
+                   ", of which the branch knows " + std::to_string(sites.meshed_endpoints));
+  }
   return sites;
+}
+
+WanState present(Wan& wan) { return {.addresses = {wan.local().address}}; }
+
+void tell_all_present(Host& host) {
+  for (std::size_t i = 0; i < host.wan_count(); ++i) host.tell_wan(i, present(host.wan(i)));
+}
+
+// A WAN of either side loses its carrier or its address, or has both.
+std::string machine_trouble(Host& host, SeededRandom& random) {
+  const std::size_t i = random.below(host.wan_count());
+  const std::string name = host.name() + "'s WAN " + std::to_string(i);
+  WanState state = present(host.wan(i));
+  std::string what = " is there";
+  if (random.chance_ppm(300'000)) {
+    state.usable = false;
+    what = " has no carrier";
+  } else if (random.chance_ppm(300'000)) {
+    state.addresses.clear();
+    what = " has no address";
+  } else if (random.chance_ppm(300'000)) {
+    state.mtu_bytes = 1400;
+    what = " has an MTU of 1400";
+  }
+  host.tell_wan(i, state);
+  return name + what;
 }
 
 // One thing that goes wrong now, in words.
@@ -57,7 +89,7 @@ std::string trouble(Sites& sites, const SitesPlan& plan, SeededRandom& random) {
   Wan& wan = sites.branch.wan(i);
   Host& host = random.chance_ppm(500'000) ? sites.branch : sites.hub;
   const std::string name = "WAN " + std::to_string(i);
-  switch (random.below(std::uint64_t{9})) {
+  switch (random.below(std::uint64_t{12})) {
     case 0:
     case 1:
       wan.cut();
@@ -81,6 +113,10 @@ std::string trouble(Sites& sites, const SitesPlan& plan, SeededRandom& random) {
       sites.scene.checker().limits().dead_path_use_max += pause;
       return host.name() + " is stopped for " + ms(pause);
     }
+    case 8:
+    case 9:
+    case 10:
+      return machine_trouble(host, random);
     default:
       host.restart();
       return host.name() + " is restarted";
@@ -98,6 +134,8 @@ SwarmOutcome run_swarm_scenario(World& world) {
   // the deaf end takes 4 s, and if that is restarted meanwhile, the other 4 s more.
   sites.scene.checker().limits().dead_path_use_max = 8200ms;
   UdpPair flows(sites.scene, 10ms);
+  tell_all_present(sites.branch);
+  tell_all_present(sites.hub);
   sites.scene.start_all();
   flows.start();
   const Time end = world.now() + kTrouble;
@@ -108,6 +146,8 @@ SwarmOutcome run_swarm_scenario(World& world) {
     world.note(what);
   }
   for (std::size_t i = 0; i < plan.accesses.size(); ++i) sites.branch.wan(i).restore();
+  tell_all_present(sites.branch);
+  tell_all_present(sites.hub);
   world.run_for(kRecovery);
   const Time recent = world.now() - 1s;
   if (flows.up.report().last_arrival < recent) outcome.failures.push_back("no traffic to the hub");

@@ -126,6 +126,7 @@ Result<void> Network::set_gateway(std::size_t wan, const WanPlan& plan) {
   rule.fwmark = numbers_.fwmark;
   rule.fwmark_mask = kMarkMask;
   rule.output_device = plan.socket.device;
+  if (plan.source) rule.source = *plan.source;  // two WANs may be on one device
   rule.table = route.table;
   return add(rule);
 }

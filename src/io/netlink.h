@@ -75,6 +75,7 @@ struct Rule {
   std::uint32_t fwmark = 0;
   std::uint32_t fwmark_mask = 0;  // 0: no match on the mark
   std::string output_device;      // oif; empty: any
+  IpAddress source;               // from; unspecified: any
   std::uint32_t table = kMainTable;
   std::optional<std::uint32_t> suppress_prefix_length;  // ignore routes this short or shorter
 

@@ -144,7 +144,10 @@ Result<void> Netlink::change_rule(const Rule& rule, std::uint16_t type) {
   head.family = rule.family == Rule::Family::V4 ? AF_INET : AF_INET6;
   head.action = FR_ACT_TO_TBL;
   head.flags = rule.sense == Rule::Sense::NotMatching ? FIB_RULE_INVERT : 0;
+  const bool has_source = !rule.source.is_unspecified();
+  if (has_source) head.src_len = static_cast<std::uint8_t>(rule.source.bit_count());
   request.body(head);
+  if (has_source) request.attribute(FRA_SRC, rule.source.bytes());
   request.attribute(FRA_TABLE, rule.table);
   request.attribute(FRA_PRIORITY, rule.priority);
   const std::byte protocol{kRouteProtocol};

@@ -130,6 +130,46 @@ def test_offered_addresses():
         assert not bench.branch.events("peer_down")
 
 
+def test_two_on_one_device():
+    """two WANs on one device differ by Source, and each is routed by its own Gateway"""
+    with TwoSites([Wan("fiber", {"delay": "5ms"}, nat=True)]) as bench:
+        site, box, branch = bench.branch_site, bench.boxes["fiber"], bench.branch
+        site.ip("address", "add", "10.210.0.3/24", "dev", "fiber")
+        box.ip("address", "add", "10.210.0.9/24", "dev", "inside")
+        branch.section("Wan fiber")["Source"] = "10.210.0.2"
+        branch.config.insert(2, ("Wan second", {"Device": "fiber", "Source": "10.210.0.3",
+                                                "Gateway": "10.210.0.9"}))
+        branch.section("Peer hq").pop("Paths")
+        bench.hq.start()
+        branch.start()
+        wait_paths(branch, all_pairs(["fiber", "second"], HQ[:1]))
+        for source, gateway in (("10.210.0.2", "10.210.0.1"), ("10.210.0.3", "10.210.0.9")):
+            route = site.ip("route", "get", HQ[0], "from", source, "oif", "fiber", "mark",
+                            "0x77620000")
+            assert f"via {gateway} " in route, route
+
+
+def test_name():
+    """a name that is not known at first is called at its IPv4 and IPv6 addresses once it is"""
+    with TwoSites([Wan("fiber", {"delay": "5ms"})]) as bench:
+        for site, number in ((bench.branch_site, 1), (bench.hq_site, 2)):
+            site.write("/proc/sys/net/ipv6/conf/fiber/disable_ipv6", "0")
+            site.ip("address", "add", f"fd00:200:9::{number}/64", "dev", "fiber", "nodad")
+        hosts = bench.folder / "hosts"
+        hosts.write_text("127.0.0.1 localhost\n")
+        peer = bench.branch.section("Peer hq")
+        peer.pop("Paths")
+        peer["Endpoint"] = f"hq.invalid:{PORT}"
+        bench.hq.start()
+        own_hosts = f"mount --bind {hosts} /etc/hosts && exec \"$@\""
+        bench.branch.start(prefix=["unshare", "--mount", "sh", "-c", own_hosts, "-"])
+        harness.wait_for(lambda: "cannot resolve hq.invalid" in bench.branch.log.read_text(), 10,
+                         "the first answer is none")
+        assert not bench.branch.peer()["paths"]
+        hosts.write_text("10.200.0.2 hq.invalid\nfd00:200:9::2 hq.invalid\n")
+        wait_paths(bench.branch, all_pairs(["fiber"], [HQ[0], "[fd00:200:9::2]"]), 20)
+
+
 def test_mtu():
     """the MTU of a WAN's interface is lowered and raised again: the path's size follows at once"""
     with two_sites() as bench:

@@ -38,14 +38,20 @@ po::options_description visible_options(const CommandForm& form) {
 
 void print_help(const CommandForm& form, const po::options_description& options) {
   const bool instance = form.operand == Operand::Instance;
-  std::cout << "Usage: wanbond " << form.name << (instance ? " [NAME | -c FILE]" : "")
-            << (form.switches.empty() ? "" : " [options]") << "\n\n"
+  std::cout << "Usage: wanbond " << form.name;
+  for (const char* word : form.words) std::cout << " " << word;
+  std::cout << (instance ? " [NAME | -c FILE]" : "") << (form.switches.empty() ? "" : " [options]")
+            << "\n\n"
             << form.help << "\n\n"
             << options;
 }
 
-/// Fills in name and file; empty or what is wrong.
-std::string read_operand(const po::variables_map& values, CommandLine& line) {
+/// Fills in words, name and file; empty or what is wrong.
+std::string read_operand(const CommandForm& form, const po::variables_map& values,
+                         CommandLine& line) {
+  if (values.contains("WORDS")) line.words = values["WORDS"].as<std::vector<std::string>>();
+  if (line.words.size() < form.words.size())
+    return std::string(form.words[line.words.size()]) + " is missing";
   const bool has_name = values.contains("NAME");
   if (has_name) line.name = values["NAME"].as<std::string>();
   if (values.contains("config")) line.config_file = values["config"].as<std::string>();
@@ -64,6 +70,10 @@ std::variant<CommandLine, int> parse_command_line(const CommandForm& form, Argum
   po::options_description all;
   po::positional_options_description positions;
   all.add(visible);
+  if (!form.words.empty()) {
+    all.add_options()("WORDS", po::value<std::vector<std::string>>());
+    positions.add("WORDS", static_cast<int>(form.words.size()));
+  }
   if (form.operand == Operand::Instance) {
     all.add_options()("NAME", po::value<std::string>());
     positions.add("NAME", 1);
@@ -86,7 +96,7 @@ std::variant<CommandLine, int> parse_command_line(const CommandForm& form, Argum
       if (const auto* text = boost::any_cast<std::string>(&value.value()))
         line.values[name] = *text;
     }
-    fault = read_operand(values, line);
+    fault = read_operand(form, values, line);
   } catch (const po::error& error) {
     fault = error.what();
   }

@@ -42,12 +42,14 @@ struct CommandForm {
   const char* help;  // a sentence or two
   Operand operand = Operand::None;
   std::vector<Switch> switches;
+  std::vector<const char*> words{};  // that must be given, before NAME
 };
 
 /// What was on the command line.
 struct CommandLine {
   std::set<std::string> switches;             // by long name
   std::map<std::string, std::string> values;  // of those that take one
+  std::vector<std::string> words;             // as many as the form has
   std::string name;                           // NAME, or empty
   std::string config_file;                    // -c FILE, or that of NAME; empty: neither was given
 
@@ -73,6 +75,7 @@ int run_genkey(Arguments arguments);
 int run_genpsk(Arguments arguments);
 int run_node(Arguments arguments);
 int run_pubkey(Arguments arguments);
+int run_set(Arguments arguments);
 int run_show(Arguments arguments);
 int run_version(Arguments arguments);
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <vector>
 
 #include "config.h"
@@ -57,24 +58,32 @@ bool write_all(int fd, const char* data, std::size_t size) {
   return true;
 }
 
+/// A connection on which the request has been sent; none: complained, `status` says how.
+std::optional<Fd> connect_and_ask(const CommandLine& line, const std::string& request,
+                                  int& status) {
+  const std::string path = find_socket(line, status);
+  if (path.empty()) return {};
+  int error = 0;
+  auto socket = connect_unix(path, error);
+  if (!socket) {
+    const bool absent = error == ENOENT || error == ECONNREFUSED;
+    complain(absent ? "no such instance is running (" + path + ")" : socket.error().message);
+    status = absent ? kExitNotRunning : kExitFailed;
+    return {};
+  }
+  const std::string text = request + "\n";
+  if (write_all(socket->get(), text.data(), text.size())) return std::move(*socket);
+  complain("the instance does not listen: " + std::string(std::strerror(errno)));
+  status = kExitFailed;
+  return {};
+}
+
 }  // namespace
 
 int ask_instance(const CommandLine& line, const std::string& request) {
   int status = kExitFine;
-  const std::string path = find_socket(line, status);
-  if (path.empty()) return status;
-  int error = 0;
-  const auto socket = connect_unix(path, error);
-  if (!socket) {
-    const bool absent = error == ENOENT || error == ECONNREFUSED;
-    complain(absent ? "no such instance is running (" + path + ")" : socket.error().message);
-    return absent ? kExitNotRunning : kExitFailed;
-  }
-  const std::string text = request + "\n";
-  if (!write_all(socket->get(), text.data(), text.size())) {
-    complain("the instance does not listen: " + std::string(std::strerror(errno)));
-    return kExitFailed;
-  }
+  const auto socket = connect_and_ask(line, request, status);
+  if (!socket) return status;
   std::array<char, 16384> buffer;
   while (true) {
     const ssize_t count = ::read(socket->get(), buffer.data(), buffer.size());
@@ -83,6 +92,23 @@ int ask_instance(const CommandLine& line, const std::string& request) {
     if (count < 0 || !write_all(STDOUT_FILENO, buffer.data(), static_cast<std::size_t>(count)))
       return kExitFailed;
   }
+}
+
+int tell_instance(const CommandLine& line, const std::string& order) {
+  int status = kExitFine;
+  const auto socket = connect_and_ask(line, order, status);
+  if (!socket) return status;
+  std::string answer;
+  std::array<char, 1024> buffer;
+  while (true) {
+    const ssize_t count = ::read(socket->get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    answer.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  if (answer == "ok\n") return kExitFine;
+  complain(answer.empty() ? "the instance does not answer" : answer);
+  return kExitFailed;
 }
 
 }  // namespace wanbond

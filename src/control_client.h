@@ -12,4 +12,7 @@ namespace wanbond {
 /// the exit status; faults are printed.
 int ask_instance(const CommandLine& line, const std::string& request);
 
+/// Gives the instance an order; a refusal is complained of. Exit status.
+int tell_instance(const CommandLine& line, const std::string& order);
+
 }  // namespace wanbond

@@ -117,6 +117,17 @@ void Driver::on_wan(SocketId wan, const WanState& state) {
   flush();
 }
 
+void Driver::order_wan(SocketId wan, PathOrder order) {
+  node_.order_wan(monotonic_now(), wan, order, out_);
+  flush();
+}
+
+std::size_t Driver::order_path(const std::string& name, PathOrder order) {
+  const std::size_t count = node_.order_path(monotonic_now(), name, order, out_);
+  flush();
+  return count;
+}
+
 Result<void> Driver::open_socket(SocketId id, int fd) {
   check(id.value < kSocketsMax);
   auto added = io_.add_socket(id, fd);

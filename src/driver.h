@@ -36,6 +36,9 @@ class Driver {
   void on_endpoint(PeerId peer, std::size_t index, const Endpoint& endpoint);
   /// As Node::on_wan.
   void on_wan(SocketId wan, const WanState& state);
+  /// As Node::order_wan and Node::order_path.
+  void order_wan(SocketId wan, PathOrder order);
+  std::size_t order_path(const std::string& name, PathOrder order);
   /// Starts to use an open socket for a WAN. Trains for a WAN without one fail with ENETDOWN.
   Result<void> open_socket(SocketId id, int fd);
   void close_socket(SocketId id) noexcept;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <sstream>
 
 #include "crypto/aead.h"
 #include "io/service.h"
@@ -214,13 +215,36 @@ void Instance::on_token(int token) {
     for (const std::string& line : names_->on_readable(monotonic_now())) log_.info(line);
     if (!resolver_->alive()) io_->unwatch(kResolverToken);
   } else if (control_->server().owns(token)) {
-    for (const LineRequest& request : control_->server().on_readable(token))
-      control_->on_request(request, events_, [this] { return status(); });
+    for (const LineRequest& request : control_->server().on_readable(token)) on_request(request);
   } else if (metrics_ && metrics_->owns(token)) {
     for (const LineRequest& request : metrics_->on_readable(token))
       metrics_->answer(request.client, http_answer(request.line, metrics_text(status())),
                        LineServer::After::Close);
   }
+}
+
+void Instance::on_request(const LineRequest& request) {
+  if (!request.line.starts_with("set "))
+    return control_->on_request(request, events_, [this] { return status(); });
+  control_->server().answer(request.client, obey(request.line), LineServer::After::Close);
+}
+
+std::string Instance::obey(const std::string& line) {
+  std::istringstream words(line);
+  std::string set, kind, name, word;
+  words >> set >> kind >> name >> word;
+  const auto order = parse_path_order(word);
+  if (!order || (kind != "wan" && kind != "path")) return "unknown request\n";
+  if (kind == "path" && driver_->order_path(name, *order) == 0)
+    return "there is no path " + name + "; see wanbond show\n";
+  if (kind == "wan") {
+    const auto found = std::find_if(plan_.wans.begin(), plan_.wans.end(),
+                                    [&](const WanPlan& w) { return w.settings.name == name; });
+    if (found == plan_.wans.end()) return "there is no WAN " + name + "; see wanbond show\n";
+    driver_->order_wan(SocketId{static_cast<std::uint16_t>(found - plan_.wans.begin())}, *order);
+  }
+  log_.info(kind + " " + name + ": " + word + ", by hand");
+  return "ok\n";
 }
 
 void Instance::on_events() {

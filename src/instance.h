@@ -55,6 +55,8 @@ class Instance {
   void announce();
 
   void on_token(int token);
+  void on_request(const LineRequest& request);
+  std::string obey(const std::string& line);
   void on_events();
   void on_links_changed();
   void on_timers(Time now);

@@ -28,6 +28,7 @@ void write_path(JsonWriter& json, const InstanceStatus& status, const PathStatus
       .member("bfd_state", bfd_state_name(path.bfd_state))
       .member("selected", path.selected)
       .member("learned", path.learned)
+      .member("order", to_string(path.order))
       .member("detection_time_ms", to_ms(path.detection_time));
   measured_ms(json, "rtt_ms", path.rtt);
   measured_ms(json, "rtt_min_ms", path.rtt_min);

@@ -1,7 +1,7 @@
 # Completion of wanbond(8) for bash.
 _wanbond() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-  local commands='run check show events genkey pubkey genpsk demo version'
+  local commands='run check show set events genkey pubkey genpsk demo version'
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
     mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$word")
@@ -12,8 +12,15 @@ _wanbond() {
     return
   fi
   local names='' options='--help'
+  if [[ $command == set && $word != -* ]]; then
+    case $COMP_CWORD in
+      2) mapfile -t COMPREPLY < <(compgen -W 'path wan' -- "$word") ;;
+      4) mapfile -t COMPREPLY < <(compgen -W 'up backup drain down' -- "$word") ;;
+    esac
+    ((COMP_CWORD > 4)) || return
+  fi
   case $command in
-    run | check | show | events)
+    run | check | show | set | events)
       names=$(cd /etc/wanbond 2>/dev/null && for file in *.conf; do
         [[ -e $file ]] && printf '%s ' "${file%.conf}"
       done)

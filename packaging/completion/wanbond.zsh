@@ -13,6 +13,7 @@ _wanbond() {
     'run:run a node in the foreground'
     'check:read a configuration and say what would run'
     'show:state of peers and paths of a running node'
+    'set:take a WAN or a path out of use by hand, or back'
     'events:its state changes, with their causes'
     'genkey:print a new private key'
     'pubkey:print the public key of a private key'
@@ -37,6 +38,12 @@ _wanbond() {
         '--json[for programs]' '--keep[keep configurations and logs]'
       ;;
     show) _arguments '--help[show usage]' '--json[for programs]' $instance ;;
+    set)
+      _arguments '--help[show usage]' \
+        '(-c --config)'{-c,--config}'[configuration file]:file:_files' '1:kind:(path wan)' \
+        '2:which:' '3:order:(up backup drain down)' \
+        '4:instance:_wanbond_instances'
+      ;;
     events)
       _arguments '--help[show usage]' '--json[for programs]' $instance \
         '(-f --follow)'{-f,--follow}'[wait for more]'

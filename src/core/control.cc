@@ -62,7 +62,10 @@ std::optional<PathReason> reason_of(Cause cause) noexcept {
 }  // namespace
 
 Control::Control(Time now, const Settings& settings, Random& random)
-    : settings_(settings), random_(random), endpoints_(settings.configured.endpoints) {
+    : settings_(settings),
+      random_(random),
+      endpoints_(settings.configured.endpoints),
+      wan_orders_(settings.wans.size()) {
   check(endpoints_.size() + kOfferedAddressCountMax < kNoEndpoint);
   endpoints_.resize(endpoints_.size() + kOfferedAddressCountMax);
   open_missing(now);
@@ -89,7 +92,10 @@ void Control::on_peer_restarted(Time now) noexcept {
   notices_.reset();
   offered_ = {};
   offer_addresses(now);
-  for (const auto& path : paths_) path->on_peer_restarted(now);
+  for (const auto& path : paths_) {
+    path->on_peer_restarted(now);
+    if (path->order() != PathOrder::Up) tell_order(now, *path);
+  }
 }
 
 void Control::on_send_refused(Time now, SocketId socket, const Endpoint& remote,
@@ -170,11 +176,9 @@ void Control::on_notice(Time now, const Frame& frame, Path& arrived_on) {
 void Control::announce(Time now, PathId path, WirePathState state, PathReason reason) noexcept {
   const Path* found = find(path);
   if (found == nullptr) return;
-  const unsigned priority = settings_.wans[found->address().socket.value].priority - 1;
-  notices_.tell(now, PathStatusFrame{.path = path,
-                                     .state = state,
-                                     .priority = static_cast<std::uint8_t>(priority),
-                                     .reason = reason});
+  notices_.tell(now,
+                PathStatusFrame{
+                    .path = path, .state = state, .priority = found->priority(), .reason = reason});
 }
 
 Notices::Frames Control::poll_notices(Time now) noexcept {
@@ -255,8 +259,8 @@ bool Control::tell_change(Time now, const Path& path, const PathChange& change) 
     return true;
   }
   const bool is_back = change.to == PathState::Up && change.from == PathState::Validating;
-  if (!is_back || !notices_.has_told(path.id())) return false;
-  announce(now, path.id(), WirePathState::Up, PathReason::None);
+  if (!is_back || (!notices_.has_told(path.id()) && path.order() == PathOrder::Up)) return false;
+  tell_order(now, path);
   return true;
 }
 

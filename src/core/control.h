@@ -49,6 +49,10 @@ class Control {
   void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint);
   /// The state of this WAN has changed.
   void on_wan(Time now, SocketId wan);
+  /// Somebody wants this of all paths of a WAN, of those to come, too.
+  void order_wan(Time now, SocketId wan, PathOrder order) noexcept;
+  /// The same of the paths of that name; how many there are.
+  std::size_t order_path(Time now, std::string_view name, PathOrder order) noexcept;
 
   /// The path that an authentic packet belongs to; a new one is learned when the packet may open
   /// it. Null: the packet is good, but its path is not kept (foreign id, same addresses as
@@ -95,6 +99,9 @@ class Control {
   std::string path_name(const Path& path) const;
 
  private:
+  void set_order(Time now, Path& path, PathOrder order) noexcept;
+  void tell_order(Time now, const Path& path) noexcept;
+
   static constexpr std::size_t kHalf = kPathCountMax / 2;
 
   /// Configured endpoints come first, then the addresses that the peer offers, by their ids.
@@ -148,6 +155,7 @@ class Control {
   FixedVector<std::unique_ptr<Path>, kPathCountMax> paths_;
   std::array<Book, kPathCountMax> books_{};  // by path id
   std::vector<Endpoint> endpoints_;
+  std::vector<PathOrder> wan_orders_;
   std::array<Endpoint, kOfferedAddressCountMax> offered_{};  // by us; port 0: free
   std::array<Failover, 2> failover_;                         // by FlowCare
   Notices notices_;

@@ -66,6 +66,7 @@ Path* Control::learn(Time now, PathId id, const Arrival& arrival, Outbox& out) {
   (void)paths_.push(std::make_unique<Path>(now, settings, settings_.wans[arrival.from.socket.value],
                                            random_));  // not full: see above
   books_[id.value] = {};
+  set_order(now, *paths_.back(), wan_orders_[arrival.from.socket.value]);
   out.report({.at = now,
               .kind = EventKind::PathAdded,
               .cause = Cause::Start,
@@ -129,6 +130,7 @@ void Control::open(Time now, SocketId wan, std::size_t endpoint) {
       *id, {wan, remote, {}}, is_offered ? PathOrigin::Offered : PathOrigin::Configured};
   auto path = std::make_unique<Path>(now, settings, settings_.wans[wan.value], random_);
   if (!settings_.wan_states[wan.value].usable) path->on_wan(now, settings_.wan_states[wan.value]);
+  path->set_order(now, wan_orders_[wan.value]);
   if (has_keys_) path->start(now);
   (void)paths_.push(std::move(path));  // not full: see above
   books_[id->value] = {

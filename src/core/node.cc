@@ -392,6 +392,29 @@ void Node::on_wan(Time now, SocketId wan, const WanState& state, Outbox& out) {
   }
 }
 
+void Node::order_wan(Time now, SocketId wan, PathOrder order, Outbox& out) noexcept {
+  State& s = *state_;
+  s.on_input(now);
+  for (std::size_t i = 0; i < s.sessions.size(); ++i) {
+    s.sessions[i]->order_wan(now, wan, order);
+    s.finish(now, i, out);
+  }
+}
+
+std::size_t Node::order_path(Time now, std::string_view name, PathOrder order,
+                             Outbox& out) noexcept {
+  State& s = *state_;
+  s.on_input(now);
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < s.sessions.size(); ++i) {
+    const std::string prefix = s.settings.peers[i].name + "/";
+    const bool is_one = name.starts_with(prefix);
+    count += s.sessions[i]->order_path(now, is_one ? name.substr(prefix.size()) : name, order);
+    s.finish(now, i, out);
+  }
+  return count;
+}
+
 void Node::on_timer(Time now, WallTime wall, Outbox& out) noexcept {
   State& s = *state_;
   s.on_input(now);

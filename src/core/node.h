@@ -8,6 +8,7 @@
 #include "base/packet.h"
 #include "base/random.h"
 #include "base/time.h"
+#include "core/order.h"
 #include "core/outbox.h"
 #include "core/settings.h"
 #include "core/status.h"
@@ -50,6 +51,11 @@ class Node {
                    Outbox& out) noexcept;
   /// What the machine says of a WAN has changed: paths over it are left at once, or tried at once.
   void on_wan(Time now, SocketId wan, const WanState& state, Outbox& out);
+  /// Somebody wants this of all paths of a WAN, of those to come, too.
+  void order_wan(Time now, SocketId wan, PathOrder order, Outbox& out) noexcept;
+  /// The same of the paths of that name, "fiber>lte", or of those of one peer, "hq/fiber>lte"; how
+  /// many there are.
+  std::size_t order_path(Time now, std::string_view name, PathOrder order, Outbox& out) noexcept;
   /// Harmless when called early. To be called only when nothing that arrived before `now` is
   /// unread (protocol 3.2), so that a busy box does not declare its own paths dead.
   void on_timer(Time now, WallTime wall, Outbox& out) noexcept;

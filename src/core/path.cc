@@ -42,6 +42,7 @@ Path::Path(Time now, const Settings& settings, const WanSettings& wan, Random& r
 
 void Path::start(Time now) noexcept {
   if (state_ != PathState::Candidate || address_.remote.port == 0) return;
+  if (order_ == PathOrder::Down) return;
   if (is_blocked()) return go_down(now, Cause::WanLost);
   change_state(now, PathState::Validating, Cause::Start);
   validation_.open(now);
@@ -347,6 +348,8 @@ void Path::on_timer(Time now, Duration late) noexcept {
 }
 
 Time Path::next_timeout() const noexcept {
+  if (order_ == PathOrder::Down && state_ != PathState::Candidate && !is_closed_)
+    return std::min(log_.next_timeout(), bfd_.next_timeout());
   if (state_ == PathState::Candidate || is_blocked()) return log_.next_timeout();
   Time next = std::min({silent_at(), overdue_at(), probes_fail_at()});
   if (may_challenge()) next = std::min(next, validation_.next_timeout());
@@ -368,7 +371,9 @@ void Path::on_bfd_change(Time now, const std::optional<BfdStateChange>& change) 
   const bool was_up = change->from == BfdState::Up;
   if (was_up && is_usable()) {
     const bool silent = change->diag == BfdDiag::DetectionTimeExpired;
-    go_down(now, silent ? Cause::Silence : Cause::PeerSaysDown);
+    const bool by_hand = bfd_.remote_state() == BfdState::AdminDown;
+    const Cause told = by_hand ? Cause::AdminDown : Cause::PeerSaysDown;
+    go_down(now, silent ? Cause::Silence : told);
   }
   if (change->to == BfdState::Up) settle(now, Cause::Answered);
 }
@@ -391,9 +396,11 @@ void Path::go_down(Time now, Cause cause) noexcept {
   feedback_at_ = kNever;
   validation_.recover(now, pace());
   if (is_usable()) {
-    ++counters_.downs;
     counters_.last_down_cause = cause;
-    hold_down_.on_down(now);
+    if (cause != Cause::AdminDown) {
+      ++counters_.downs;
+      hold_down_.on_down(now);
+    }
   }
   change_state(now, PathState::Down, cause);
 }
@@ -432,10 +439,10 @@ PathView Path::view(Time now, FlowCare care) const noexcept {
         care == FlowCare::Repaired ? hold_down_.is_held_repaired(now) : hold_down_.is_held(now);
     view.usability = is_held ? Usability::Held : Usability::Usable;
   }
-  const bool is_shunned =
-      peer_state_ == WirePathState::Drained || peer_state_ == WirePathState::Suspect;
+  const bool is_shunned = order_ == PathOrder::Drain || peer_state_ == WirePathState::Drained ||
+                          peer_state_ == WirePathState::Suspect;
   if (is_shunned && view.usability > Usability::LastResort) view.usability = Usability::LastResort;
-  view.rank = std::max(wan_.priority - 1 + (wan_.metered ? kMeteredRank : 0), peer_rank_);
+  view.rank = std::max(priority() + (wan_.metered ? kMeteredRank : 0), peer_rank_);
   return view;
 }
 

@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "core/event.h"
+#include "core/order.h"
 #include "core/pmtu.h"
 #include "core/settings.h"
 #include "core/validation.h"
@@ -125,7 +126,14 @@ class Path {
   void close(Time now, Cause cause) noexcept;
   bool is_closed() const noexcept { return is_closed_; }
   /// Nothing can be sent from here: closed, or the WAN is gone.
-  bool is_blocked() const noexcept { return is_closed_ || is_wan_lost_ || is_address_lost_; }
+  bool is_blocked() const noexcept {
+    return is_closed_ || is_wan_lost_ || is_address_lost_ || order_ == PathOrder::Down;
+  }
+  /// What somebody wants of it. Down is no failure: nothing is counted, nothing held against it.
+  void set_order(Time now, PathOrder order) noexcept;
+  PathOrder order() const noexcept { return order_; }
+  /// As the wire has it: 0 is best.
+  std::uint8_t priority() const noexcept;
   /// A learned address that has been silent for so long that it is not expected back.
   bool is_forgotten(Time now) const noexcept {
     return origin_ == PathOrigin::Learned && state_ == PathState::Down &&
@@ -210,6 +218,7 @@ class Path {
   enum class Suspicion : std::uint8_t { Silence, Unacknowledged };
 
   static constexpr unsigned kMeteredRank = 1000;  // behind every priority
+  static constexpr unsigned kBackupPriority = 255;
 
   bool can_talk() const noexcept;
   bool is_active(Time now) const noexcept { return now < active_until_; }
@@ -243,6 +252,7 @@ class Path {
   void add_routine_frames(Time now, ControlPlan& plan) noexcept;
   std::optional<ControlPlan> plan_response(Time now) noexcept;
   std::optional<ControlPlan> plan_candidate(Time now) noexcept;
+  std::optional<ControlPlan> plan_admin_down(Time now) noexcept;
   std::optional<ControlPlan> plan_size(Time now) noexcept;
   PmtuLimits size_limits() const noexcept;
   void note_size() noexcept;
@@ -255,6 +265,7 @@ class Path {
   PathState state_ = PathState::Candidate;
   Time sign_at_{};
 
+  PathOrder order_ = PathOrder::Up;
   BfdSession bfd_;
   BfdIntervals intervals_;  // as BFD was told
   unsigned doublings_ = 0;  // of the sending interval, for heavy loss

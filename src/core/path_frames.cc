@@ -103,9 +103,7 @@ FeedbackFrame Path::make_feedback(Time now) noexcept {
 }
 
 PathChallengeFrame Path::make_challenge(std::uint64_t token) const noexcept {
-  return {.token = token,
-          .priority = static_cast<std::uint8_t>(wan_.priority - 1),
-          .metered = wan_.metered};
+  return {.token = token, .priority = priority(), .metered = wan_.metered};
 }
 
 void Path::add_routine_frames(Time now, ControlPlan& plan) noexcept {
@@ -127,10 +125,7 @@ void Path::add_routine_frames(Time now, ControlPlan& plan) noexcept {
   if (!can_talk()) return;
   if (!acks_.sequences.empty()) add(std::exchange(acks_, {}));
   if (const auto control = bfd_.poll_transmit(now)) {
-    BfdFrame frame;
-    ByteWriter writer(frame.packet);
-    write_bfd(writer, *control);
-    add(frame);
+    add(BfdFrame::make(*control));
     feedback_at_ = now;  // rides along
   }
   if (now < feedback_at_) return;
@@ -162,6 +157,7 @@ std::optional<ControlPlan> Path::plan_candidate(Time now) noexcept {
 }
 
 std::optional<ControlPlan> Path::poll_transmit(Time now) noexcept {
+  if (auto plan = plan_admin_down(now)) return plan;
   if (is_blocked() || (state_ == PathState::Candidate && responses_.empty())) return {};
   if (auto plan = plan_response(now)) return plan;
   if (auto plan = plan_candidate(now)) return plan;

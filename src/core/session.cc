@@ -349,6 +349,14 @@ void Session::on_endpoint(Time now, std::size_t index, const Endpoint& endpoint)
 
 void Session::on_wan(Time now, SocketId wan) { control_.on_wan(now, wan); }
 
+void Session::order_wan(Time now, SocketId wan, PathOrder order) noexcept {
+  control_.order_wan(now, wan, order);
+}
+
+std::size_t Session::order_path(Time now, std::string_view name, PathOrder order) noexcept {
+  return control_.order_path(now, name, order);
+}
+
 void Session::on_timer(Time now, Duration late) noexcept {
   keyring_.on_timer(now);
   release_slots();
@@ -443,6 +451,7 @@ PathStatus Session::path_status(const Path& path) const {
       .bfd_state = path.bfd().state(),
       .selected = control_.is_selected(path),
       .learned = path.origin() == PathOrigin::Learned,
+      .order = path.order(),
       .rtt = path.rtt().srtt(),
       .rtt_min = path.rtt().floor(),
       .jitter = path.received().jitter(),

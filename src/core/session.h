@@ -76,6 +76,9 @@ class Session {
   void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint);
   /// The state of this WAN (SessionShared::wan_states) has changed.
   void on_wan(Time now, SocketId wan);
+  /// As Control's.
+  void order_wan(Time now, SocketId wan, PathOrder order) noexcept;
+  std::size_t order_path(Time now, std::string_view name, PathOrder order) noexcept;
   void on_timer(Time now, Duration late) noexcept;
   /// Sends what waits and what is due, and reports what changed; to be called after every input,
   /// for packets of a batch once.

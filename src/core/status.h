@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "core/drop_reason.h"
 #include "core/event.h"
+#include "core/order.h"
 #include "crypto/aead.h"
 #include "crypto/key.h"
 #include "proto/bfd.h"
@@ -29,6 +30,7 @@ struct PathStatus {
   BfdState bfd_state{};
   bool selected = false;                // the peer's flows use it now
   bool learned = false;                 // opened by the peer
+  PathOrder order{};                    // by hand
   Duration detection_time{};            // 0 while BFD is not Up
   Duration rtt{}, rtt_min{}, jitter{};  // 0: not measured yet
   Duration delay_relative{};            // one-way, over the fastest path of the peer

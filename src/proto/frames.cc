@@ -355,6 +355,13 @@ FrameType write(ByteWriter& out, const LanMapFrame& frame) noexcept {
 
 }  // namespace
 
+BfdFrame BfdFrame::make(const BfdControl& control) noexcept {
+  BfdFrame frame;
+  ByteWriter writer(frame.packet);
+  write_bfd(writer, control);
+  return frame;
+}
+
 bool operator==(const FeedbackFrame& a, const FeedbackFrame& b) noexcept {
   return a.path == b.path && a.flags == b.flags && a.stamp_echo == b.stamp_echo &&
          a.held == b.held && a.arrived == b.arrived &&

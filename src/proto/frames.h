@@ -17,6 +17,7 @@
 #include "base/fixed.h"
 #include "base/ids.h"
 #include "base/sequence.h"
+#include "proto/bfd.h"
 #include "proto/limits.h"
 
 namespace wanbond {
@@ -117,6 +118,7 @@ struct PathAbandonFrame {
 /// concern this frame alone.
 struct BfdFrame {
   std::array<std::byte, kBfdControlBytes> packet{};
+  static BfdFrame make(const BfdControl& control) noexcept;
   friend bool operator==(const BfdFrame&, const BfdFrame&) = default;
 };
 

@@ -52,6 +52,12 @@ void Host::terminate() {
   kill();
 }
 
+void Host::order_wan(std::size_t wan, PathOrder order) {
+  node_->order_wan(local_now(), SocketId{static_cast<std::uint16_t>(wan)}, order, *outbox_);
+  drain();
+  arm();
+}
+
 void Host::kill() {
   if (!is_running()) return;
   place_.checker.on_end(place_.number, node_->status(local_now()));

@@ -64,6 +64,8 @@ class Host {
   void tell_wan(std::size_t wan, const WanState& state);
   /// The name server has.
   void tell_endpoint(std::size_t index, const Endpoint& endpoint);
+  /// `wanbond set wan`.
+  void order_wan(std::size_t wan, PathOrder order);
   bool is_running() const noexcept { return node_ != nullptr; }
 
   const std::string& name() const noexcept { return plan_.name; }

@@ -3,6 +3,8 @@
     meson compile -C build evidence          all of them, about 25 minutes
     python3 tests/system/evidence.py cuts ...   some of them (with WANBOND and WANBOND_LAB set)
 
+What paths do when they fail is measured by path_evidence.py.
+
 Each prints what it measured; none asserts a time, but the transfer must be intact.
 """
 

@@ -18,6 +18,7 @@ CHUNK = 1 << 18
 HEADER = struct.Struct("!QQ")  # sequence number (or LAST), time of sending in ns
 LAST = 1 << 63                 # added to the count of packets: the stream has ended
 BUFFER = 8 << 20
+GAP_NS, GAPS_MAX = 20_000_000, 10_000  # silences of a TCP receiver that are told one by one
 SO_RCVBUFFORCE = 33
 
 
@@ -39,17 +40,20 @@ def content(size, seed):
 
 
 def receive_all(connection):
-    """Reads to the end: hash, bytes, longest silence and when it began."""
+    """Reads to the end: hash, bytes, longest silence and when it began, all above 20 ms."""
     digest, size, gap, gap_at, before = hashlib.sha256(), 0, 0, 0, None
+    gaps = []
     while data := connection.recv(CHUNK):
         now = time.monotonic_ns()
         if before is not None and now - before > gap:
             gap, gap_at = now - before, before
+        if before is not None and now - before > GAP_NS and len(gaps) < GAPS_MAX:
+            gaps.append((before, (now - before) / 1e6))
         before = now
         digest.update(data)
         size += len(data)
     return {"sha256": digest.hexdigest(), "bytes": size, "longest_gap_ms": gap / 1e6,
-            "longest_gap_at_ns": gap_at}
+            "longest_gap_at_ns": gap_at, "gaps": gaps}
 
 
 def tcp_receive(options):

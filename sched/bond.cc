@@ -14,6 +14,8 @@ constexpr double kQuantumMax = 65'536;
 constexpr double kLossFree = 0.0003, kLossFull = 0.002;
 constexpr Duration kRepairTime = 10ms;
 constexpr Duration kRepairAhead = 20ms;
+constexpr Duration kRescueAfter = 20ms, kRescueGain = 10ms;
+constexpr double kRescueShare = 0.03, kRescueDepth = 1.5;
 constexpr Duration kHoldMin = 20ms, kHoldMax = 500ms;
 constexpr Duration kDetection = 80ms;  // heartbeats: 20 ms x 4
 constexpr Duration kSuspectAfter = 10ms;
@@ -28,7 +30,7 @@ constexpr unsigned kTrainPackets = 32;
 constexpr double kQuietDeviations = 2, kHoldDeviations = 3.5;
 // The least age of a report is already some deviations below the mean: up to 3 above it.
 constexpr double kReverseDeviations = 6;
-constexpr Duration kQueueSeen = 2ms, kHoldMargin = 4ms, kJitterSeen = 10ms;
+constexpr Duration kQueueSeen = 2ms, kHoldMargin = 4ms, kJitterSeen = 10ms, kQueueHeld = 10ms;
 constexpr double kHeldInterval = 1.5;
 constexpr Duration kBeginning = 3s, kBeginningPatience = 1s, kFrozen = 5s;
 constexpr Duration kDeviationMin = 300us;
@@ -60,6 +62,7 @@ void Bond::on_path_up(Time now, std::uint8_t id) noexcept {
 void Bond::on_path_down(Time now, std::uint8_t id) noexcept {
   paths_[id].is_up = false;
   paths_[id].in_flight = 0;
+  cross_.on_path_down(id);
   refresh(now);
 }
 
@@ -119,12 +122,50 @@ void Bond::on_report(Time now, const BondReport& report) noexcept {
   if (!path.model.is_known()) return;
   path.rate.on_train(now, path.model, report.train);
   path.rate.on_report(now, path.model);
+  judge_cross_traffic(now, report.path);
   refresh(now);
 }
 
-void Bond::set_gate(Path& path) noexcept {
+/// A queue has grown that we did not want: the rate fell. What stands behind the first bytes in it
+/// is promised for the base delay and late by the time that those bytes take.
+std::optional<double> Bond::late_behind(Time now, std::uint8_t id) noexcept {
+  Path& path = paths_[id];
+  const PathModel& model = path.model;
+  const double depth = kRescueDepth * std::max(path.rate.best(), path.rate.capacity()) *
+                           seconds(model.round_trip()) +
+                       kCapExtra;
+  path.rescue_budget = std::min(
+      path.rescue_budget + kRescueShare * path.rate.capacity() * seconds(now - path.rescue_at),
+      depth);
+  path.rescue_at = now;
+  const Duration margin = kRescueAfter + 4 * model.spread();
+  if (!path.is_up || path.is_suspended || cross_.is_competing(id) || path.rescue_budget <= 0 ||
+      !model.is_fresh() || model.queue() <= kRescueAfter + 2 * model.spread())
+    return {};
+  const auto other = repair_path(now);
+  if (!other || other->path == id || model.delivered() <= 0) return {};
+  const Duration alternative = arrival(paths_[other->path]) + paths_[other->path].gate.wait(now);
+  const Duration late = std::max(margin, alternative - model.base() + kRescueGain);
+  return model.delivered() * seconds(late);
+}
+
+void Bond::judge_cross_traffic(Time now, std::uint8_t id) noexcept {
+  std::array<PathView, kBondPathsMax> views{};
+  for (std::size_t i = 0; i < paths_.size(); ++i) {
+    Path& path = paths_[i];
+    if (!path.is_up || !path.model.is_known()) continue;
+    views[i] = {&path.model, &path.rate, static_cast<double>(path.in_flight) * path.packet_bytes};
+  }
+  cross_.on_report(now, id, views);
+  paths_[id].model.set_base_policy(cross_.is_competing(id) ? BasePolicy::Frozen
+                                                           : BasePolicy::Follow);
+}
+
+void Bond::set_gate(std::uint8_t id) noexcept {
+  Path& path = paths_[id];
   path.gate.set_rate(path.rate.rate());
   const Duration time = path.model.round_trip() + kCapTime + 2 * path.model.spread();
+  if (cross_.is_competing(id)) return path.gate.set_cap(cross_.window_bytes(id));
   const double share = path.rate.is_starting() ? kCapShareStart : kCapShare;
   path.gate.set_cap(std::max(share * path.rate.capacity() * seconds(time) + kCapExtra, kCapMin));
 }
@@ -180,7 +221,7 @@ void Bond::refresh(Time now) noexcept {
   for (std::size_t i = 0; i < paths_.size(); ++i) {
     Path& path = paths_[i];
     if (!is_usable(path)) continue;
-    set_gate(path);
+    set_gate(static_cast<std::uint8_t>(i));
     const Duration delay = path.model.is_known() ? arrival(path) : Duration{};
     outlooks[count++] = {static_cast<std::uint8_t>(i), delay, path.rate.capacity()};
   }
@@ -195,14 +236,18 @@ void Bond::refresh(Time now) noexcept {
 }
 
 /// What nearly every packet over this path takes, repairs included.
-Duration Bond::hold_delay(const Path& path) const noexcept {
+Duration Bond::hold_delay(std::uint8_t id) const noexcept {
+  const Path& path = paths_[id];
+  const bool is_competing = cross_.is_competing(id);
   const PathModel& model = path.model;
   const Duration deviation = model.quiet_deviation();
   const Duration repair = loss_allowance(path);
   if (deviation > kDeviationMin)
     return model.quiet_mean() + scaled(deviation, kHoldDeviations) + repair + kQueueSeen +
            kHoldMargin;
-  Duration standing = std::max(model.queue(), kQueueSeen) + std::min(model.jitter(), kJitterSeen);
+  // A queue of our own making is rescued from, or drained; a competitor's stays.
+  const Duration queue = is_competing ? model.queue() : std::min(model.queue(), kQueueHeld);
+  Duration standing = std::max(queue, kQueueSeen) + std::min(model.jitter(), kJitterSeen);
   if (model.is_jittery())
     standing = std::max(model.queue_mean() + model.jitter_peak(),
                         model.queue() + std::min(model.jitter(), kJitterSeen));
@@ -217,8 +262,9 @@ void Bond::plan_hold(Time now) noexcept {
   for (std::size_t i = 0; i < paths_.size(); ++i) {
     const Path& path = paths_[i];
     if (!path.is_up || !path.model.is_known()) continue;
-    outlooks[count++] = {static_cast<std::uint8_t>(i), hold_delay(path), arrival(path),
-                         path.rate.capacity(), std::max(path.model.loss(), path.model.loss_long())};
+    outlooks[count++] = {static_cast<std::uint8_t>(i), hold_delay(static_cast<std::uint8_t>(i)),
+                         arrival(path), path.rate.capacity(),
+                         std::max(path.model.loss(), path.model.loss_long())};
     capacity.sum += path.rate.capacity();
     if (path.model.base() >= least) continue;
     least = path.model.base();

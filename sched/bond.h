@@ -18,6 +18,7 @@
 
 #include "base/time.h"
 #include "sched/bond_queue.h"
+#include "sched/cross_traffic.h"
 #include "sched/flow_mode.h"
 #include "sched/gate.h"
 #include "sched/hold_plan.h"
@@ -73,6 +74,13 @@ class Bond {
                           EcnCapable ecn) noexcept;
   const BondQueue& queue() const noexcept { return queue_; }
   std::optional<Grant> pull(Time now) noexcept;
+  /// How much of what is under way on a path will come so late that a copy over another path comes
+  /// first: all behind so many bytes. None: nothing, or no budget is left.
+  std::optional<double> late_behind(Time now, std::uint8_t path) noexcept;
+  /// A copy of so many bytes goes out for that reason.
+  void on_rescue(std::uint8_t path, std::uint32_t bytes) noexcept {
+    paths_[path].rescue_budget -= bytes;
+  }
   /// When pull() may give something; kNever when it needs an input first.
   Time next_timeout() const noexcept { return wake_; }
   /// For what is small and must not wait; none: no path is up.
@@ -96,6 +104,7 @@ class Bond {
   bool is_suspended(std::uint8_t path) const noexcept { return paths_[path].is_suspended; }
   const PathModel& model(std::uint8_t path) const noexcept { return paths_[path].model; }
   const RateController& rate(std::uint8_t path) const noexcept { return paths_[path].rate; }
+  const CrossTraffic& cross_traffic() const noexcept { return cross_; }
   const Gate& gate(std::uint8_t path) const noexcept { return paths_[path].gate; }
   const LookAhead& look_ahead() const noexcept { return look_ahead_; }
   BytesPerSecond capacity() const noexcept;
@@ -119,6 +128,8 @@ class Bond {
     bool was_up = false;
     double packet_bytes = kFullBytes;  // mean size of what is granted
     std::size_t in_flight = 0;         // packets
+    double rescue_budget = 0;          // bytes
+    Time rescue_at{};
     unsigned trains_left = 0;
     Time train_at{};
     Duration written = Duration::min();  // by the newest report on it, the receiver's clock
@@ -135,10 +146,11 @@ class Bond {
   void refresh(Time now) noexcept;
   void plan_hold(Time now) noexcept;
   void treat(Time now, std::uint16_t flow) noexcept;
-  Duration hold_delay(const Path& path) const noexcept;
+  Duration hold_delay(std::uint8_t id) const noexcept;
   Duration typical_base() const noexcept;
   Duration typical_reverse() const noexcept;
-  void set_gate(Path& path) noexcept;
+  void set_gate(std::uint8_t id) noexcept;
+  void judge_cross_traffic(Time now, std::uint8_t id) noexcept;
   Duration loss_allowance(const Path& path) const noexcept;
   Duration arrival(const Path& path) const noexcept;
   std::uint32_t quantum(const Path& path) const noexcept;
@@ -148,6 +160,7 @@ class Bond {
   LookAhead look_ahead_;
   HoldPlan plan_;
   FlowModes modes_;
+  CrossTraffic cross_;
   CodelSettings codel_;
   bool any_alive_ = false;
   Time wake_ = kNever;

@@ -68,6 +68,11 @@ void HoldPlan::update(Time now, std::span<const HoldOutlook> paths, Duration rev
   }
   if (delay == Duration::min()) return;
   delay += reverse + kMargin;
+  if (now <= frozen_until_) {  // the sender would take a change for a queue (HyStart)
+    const Duration free = std::clamp<Duration>(frozen_round_trip_ / 16, 2ms, 8ms);
+    round_trip_ = std::clamp(delay, round_trip_, std::max(round_trip_, frozen_round_trip_ + free));
+    return;
+  }
   round_trip_ = std::max(delay, round_trip_ - scaled(round_trip_ - delay, kDelayFollow));
 }
 

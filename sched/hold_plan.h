@@ -26,8 +26,12 @@ class HoldPlan {
  public:
   /// `reverse`: what a round trip adds to a one-way delay, clocks' offset included.
   void update(Time now, std::span<const HoldOutlook> paths, Duration reverse) noexcept;
-  /// The set stays as it is until then, but for paths that must leave: a flow begins.
-  void freeze_until(Time time) noexcept { frozen_until_ = time; }
+  /// A flow begins: until then the set stays as it is, but for paths that must leave, and the round
+  /// trip as good as constant.
+  void freeze_until(Time time) noexcept {
+    frozen_until_ = time;
+    frozen_round_trip_ = round_trip_;
+  }
 
   BondPathMask paths() const noexcept { return paths_; }
   /// RTT_h.
@@ -40,6 +44,7 @@ class HoldPlan {
 
   BondPathMask paths_ = 0;
   Duration delay_{}, round_trip_{}, arrival_{};
+  Duration frozen_round_trip_{};
   Time frozen_until_{};
 };
 

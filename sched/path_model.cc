@@ -111,6 +111,7 @@ void PathModel::on_counts(std::uint32_t largest, std::uint32_t packets) noexcept
   if (goes_on && !is_forgiving_) {
     round_acknowledged_ += std::min(arrived, sent);
     round_lost_ += sent - std::min(arrived, sent);
+    lost_total_ += sent - std::min(arrived, sent);
   }
   has_counts_ = true;
   is_forgiving_ = false;

@@ -76,6 +76,8 @@ class PathModel {
   double loss_long() const noexcept { return loss_long_; }
   /// Rounds of at least a round trip and 20 packets; the figures of the last one.
   std::uint32_t rounds() const noexcept { return rounds_; }
+  /// Packets lost so far, as the counts tell.
+  std::uint64_t lost_total() const noexcept { return lost_total_; }
   double last_round_loss() const noexcept { return last_round_loss_; }
   std::uint32_t last_round_lost() const noexcept { return last_round_lost_; }
   /// Delay of heartbeats on the idle path: mean and deviation; 0 with less than 10 of them.
@@ -122,6 +124,7 @@ class PathModel {
   bool has_counts_ = false, is_forgiving_ = false;
   std::uint32_t counted_largest_ = 0, counted_packets_ = 0;
   std::uint32_t round_acknowledged_ = 0, round_lost_ = 0;
+  std::uint64_t lost_total_ = 0;
   Time round_since_{};
   std::uint32_t rounds_ = 0, last_round_lost_ = 0;
   double last_round_loss_ = 0, loss_ = 0, loss_long_ = 0, loss_long_packets_ = 0;

@@ -9,6 +9,8 @@ namespace {
 
 constexpr Duration kQueueTarget = 2ms;  // q*
 constexpr double kGain = 0.5;           // k
+// With netem's jitter a link is busy only while a queue of nearly 3 sigma stands.
+constexpr double kJitterQueue = 2.0;
 constexpr double kFollowDown = 0.5, kFollowUp = 0.25;
 constexpr double kGrowthFirst = 0.05, kGrowthStep = 1.6, kGrowthMax = 0.6, kGrowthNearBest = 0.15;
 constexpr double kGrowthAtCeiling = 0.004;
@@ -150,8 +152,8 @@ void RateController::grow(Time now, const PathModel& path, double dt) noexcept {
 // With jitter the least delay of a window says little about the queue: the rate goes up and down in
 // cycles, and the capacity is the best that was delivered.
 void RateController::follow_jittery(Time now, const PathModel& path, double dt) noexcept {
-  const Duration target = std::max(kQueueTarget, path.spread());
-  const bool is_high = path.queue() > target + path.spread();
+  const Duration target = std::max(kQueueTarget, scaled(path.spread(), kJitterQueue));
+  const bool is_high = path.queue() > target + path.spread() / 2;
   if (path.is_backlogged()) track_jittery(now, path, dt, seconds(path.queue() - target));
   cycle_jittery(now, path, is_high);
   const double gain = kGain / (seconds(path.round_trip()) + seconds(path.queue_window()) / 2 +
@@ -165,7 +167,7 @@ void RateController::track_jittery(Time now, const PathModel& path, double dt,
                                    double excess_s) noexcept {
   (void)now;
   const double measured = path.delivered() / (1 - std::min(path.loss(), 0.1));
-  const bool is_high = excess_s > seconds(path.spread());
+  const bool is_high = excess_s > seconds(path.spread()) / 2;
   peak_time_ += from_seconds(dt);
   if (peak_time_ > (peak_before_ > 0 ? Duration{1500ms} : Duration{500ms})) {
     peak_before_ = peak_now_;

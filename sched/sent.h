@@ -69,6 +69,14 @@ class SentLog {
     hole_deadline_ = kNever;
   }
 
+  /// All that is under way goes to look(SentSegment&), in the order of sending, until that returns
+  /// false. It may change flags.
+  template <class Look>
+  void look_at(Look&& look) noexcept {
+    for (std::uint32_t n = base_; n != next_; ++n)
+      if (at(n).is_live() && !look(at(n))) return;
+  }
+
   Time next_timeout() const noexcept { return hole_deadline_; }
   /// DATA under way.
   std::size_t live_count() const noexcept { return live_; }

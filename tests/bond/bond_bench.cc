@@ -57,18 +57,22 @@ void print_state(const Lab& lab, Time now, std::size_t wans) {
   for (std::size_t i = 0; i < wans; ++i) {
     const auto id = static_cast<std::uint8_t>(i);
     const PathModel& model = bond.model(id);
-    std::fprintf(stderr,
-                 " | C %.1f R %.1f dr %.1f q %.1f m %.1f J %.1f/%.1f la %.3f %s%s%s%s link %.1f",
-                 bond.rate(id).capacity() * 8e-6, bond.rate(id).rate() * 8e-6,
-                 model.delivered() * 8e-6, to_ms(model.queue()), to_ms(model.queue_mean()),
-                 to_ms(model.jitter()), to_ms(model.jitter_peak()), model.loss(),
-                 model.is_backlogged() ? "B" : "-", model.is_busy() ? "Q" : "-",
-                 bond.rate(id).is_starting() ? "S" : "-", bond.is_suspended(id) ? "!" : "-",
-                 static_cast<double>(lab.forward(i).queue_bytes()) * 8e3 /
-                     static_cast<double>(lab.forward(i).settings().rate.bits_per_second));
+    std::fprintf(
+        stderr, " | C %.1f R %.1f dr %.1f q %.1f m %.1f J %.1f/%.1f la %.3f %s%s%s%s link %.1f",
+        bond.rate(id).capacity() * 8e-6, bond.rate(id).rate() * 8e-6, model.delivered() * 8e-6,
+        to_ms(model.queue()), to_ms(model.queue_mean()), to_ms(model.jitter()),
+        to_ms(model.jitter_peak()), model.loss(), model.is_backlogged() ? "B" : "-",
+        model.is_busy() ? "Q" : "-", bond.rate(id).is_starting() ? "S" : "-",
+        bond.is_suspended(id)                   ? "!"
+        : bond.cross_traffic().is_competing(id) ? "C"
+        : bond.cross_traffic().is_testing(id)   ? "T"
+                                                : "-",
+        static_cast<double>(lab.forward(i).queue_bytes()) * 8e3 /
+            static_cast<double>(lab.forward(i).settings().rate.bits_per_second));
   }
   const TcpSource& tcp = lab.source(0);
-  std::fprintf(stderr, " | cwnd %.0f srtt %.1f rec %llu rto %llu bond %llu\n", tcp.window(),
+  std::fprintf(stderr, " | held %.0f cwnd %.0f srtt %.1f rec %llu rto %llu bond %llu\n",
+               to_ms(bond.held_round_trip(now, 0).value_or(Duration{})), tcp.window(),
                to_ms(tcp.report().srtt), static_cast<unsigned long long>(tcp.report().recoveries),
                static_cast<unsigned long long>(tcp.report().timeouts),
                static_cast<unsigned long long>(bond.queue().bytes()));
@@ -77,11 +81,12 @@ void print_state(const Lab& lab, Time now, std::size_t wans) {
 void print_row(const Scenario& scenario, std::uint64_t seed, const Figures& f,
                const Options& options) {
   std::printf(
-      "| %s | %llu | %.1f | %.3f | %.1f / %.1f (%.0f) | %.1f | %.0f / %.0f | %.0f | %.0f | "
+      "| %s | %llu | %.1f | %.1f | %.3f | %.1f / %.1f (%.0f) | %.1f | %.0f / %.0f | %.0f | %.0f | "
       "%llu | %llu | %llu | %llu/%llu/%llu | %llu | %llu | %.2f |\n",
-      scenario.name.c_str(), static_cast<unsigned long long>(seed), f.mbit, f.share, f.ping50_ms,
-      f.ping99_ms, f.ping_base_ms, f.rtt_ms, f.depth99, f.depth_max, f.gap_any_ms, f.gap_order_ms,
-      static_cast<unsigned long long>(f.timeouts), static_cast<unsigned long long>(f.recoveries),
+      scenario.name.c_str(), static_cast<unsigned long long>(seed), f.mbit, f.rival_mbit, f.share,
+      f.ping50_ms, f.ping99_ms, f.ping_base_ms, f.rtt_ms, f.depth99, f.depth_max, f.gap_any_ms,
+      f.gap_order_ms, static_cast<unsigned long long>(f.timeouts),
+      static_cast<unsigned long long>(f.recoveries),
       static_cast<unsigned long long>(f.voids + f.marks),
       static_cast<unsigned long long>(f.repairs), static_cast<unsigned long long>(f.rescues),
       static_cast<unsigned long long>(f.suspicions), static_cast<unsigned long long>(f.refused),
@@ -98,10 +103,10 @@ void print_row(const Scenario& scenario, std::uint64_t seed, const Figures& f,
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
   std::printf(
-      "| scenario | seed | Mbit/s | share of sum | ping p50 / p99 (base) ms | RTT ms | "
+      "| scenario | seed | Mbit/s | rival | share of sum | ping p50 / p99 (base) ms | RTT ms | "
       "depth p99 / max | gap ms | in order ms | RTO | recoveries | drops, marks | "
       "repairs/rescued/suspicions | refused | skipped | queue loss %% |\n");
-  std::printf("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+  std::printf("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (Scenario scenario : options.profiles ? two_path_profiles() : table_rows()) {
     if (!is_chosen(options, scenario.name)) continue;
     if (options.steady) {

@@ -62,6 +62,27 @@ TEST_SUITE("bond simulation") {
     CHECK(f.ping50_ms <= f.ping_base_ms + 5);
   }
 
+  TEST_CASE("row 13: beside a CUBIC we take our part of the link and leave it the greater one") {
+    const Figures f = run_row("13", 30, 45);
+    CHECK(f.rival_mbit >= 0.40 * 96.5);
+    CHECK(f.mbit - 48 >= 0.25 * 96.5);
+  }
+
+  TEST_CASE("row 25: two paths of ours behind one bottleneck do not compete") {
+    const Figures f = run_row("25", 6, 16);
+    CHECK(f.share >= 0.98);
+    CHECK(f.ping50_ms <= f.ping_base_ms + 5);
+  }
+
+  TEST_CASE("profile rtt_40: a flow has both paths within a second") {
+    for (const Scenario& profile : two_path_profiles()) {
+      if (profile.name != "rtt_40") continue;
+      const Figures f = Lab(profile, 1).run();
+      CHECK(f.mbit >= 90);
+      CHECK(f.ping50_ms <= f.ping_base_ms + 15);
+    }
+  }
+
   TEST_CASE("one seed gives one result") {
     const auto once = [] { return run_row("12", 3, 6).mbit; };
     CHECK(once() == once());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "sched/units.h"
 
@@ -51,7 +52,9 @@ Lab::Lab(const Scenario& scenario, std::uint64_t seed)
       world_(seed),
       near_(
           world_, scenario.wans.size(),
-          [this](std::uint8_t path, const Datagram& datagram) { forward_[path]->send(datagram); },
+          [this](std::uint8_t path, const Datagram& datagram) {
+            forward_[scenario_.wans[path].is_behind_first ? 0 : path]->send(datagram);
+          },
           [this](const InnerPacket& packet) { sources_[packet.flow]->on_ack(packet.ack); }),
       far_(
           world_, scenario.wans.size(),
@@ -66,7 +69,7 @@ void Lab::make_pipes() {
   for (const WanSpec& wan : scenario_.wans) {
     forward_.push_back(
         std::make_unique<Pipe>(world_, make_settings(wan, scenario_.style, true),
-                               [this](const Datagram& datagram) { far_.from_wan(datagram); }));
+                               [this](const Datagram& datagram) { receive(datagram); }));
     backward_.push_back(std::make_unique<Pipe>(
         world_, make_settings(wan, scenario_.style, false), [this](const Datagram& datagram) {
           if (datagram.reports)
@@ -77,18 +80,44 @@ void Lab::make_pipes() {
   }
 }
 
+/// What comes out of a WAN's line.
+void Lab::receive(const Datagram& datagram) {
+  if (datagram.kind == DatagramKind::Cross)
+    return sinks_[datagram.inner.flow]->on_data(datagram.inner);
+  const WanSpec& wan = scenario_.wans[datagram.path];
+  if (!wan.is_behind_first) return far_.from_wan(datagram);
+  const double extra_ms = wan.delay_ms - scenario_.wans[0].delay_ms;
+  world_.after(from_seconds(extra_ms / 1e3), [this, datagram] { far_.from_wan(datagram); });
+}
+
+void Lab::make_flow(const FlowSpec& flow, std::uint16_t id) {
+  TcpSource::Output out = [this](const InnerPacket& packet) { near_.from_lan(packet); };
+  TcpSink::Output back = [this](const InnerPacket& packet) { far_.from_lan(packet); };
+  if (flow.beside >= 0) {
+    const auto wan = static_cast<std::uint8_t>(flow.beside);
+    out = [this, wan](const InnerPacket& packet) {
+      Datagram datagram{.kind = DatagramKind::Cross, .path = wan, .bytes = packet.bytes};
+      datagram.inner = packet;
+      forward_[wan]->send(datagram);
+    };
+    back = [this, wan](const InnerPacket& packet) {
+      const Duration delay = from_seconds(scenario_.wans[wan].delay_ms / 1e3);
+      world_.after(delay, [this, packet] { sources_[packet.flow]->on_ack(packet.ack); });
+    };
+  }
+  sources_.push_back(std::make_unique<TcpSource>(world_,
+                                                 TcpSource::Settings{.flow = id,
+                                                                     .congestion = flow.congestion,
+                                                                     .segments = flow.segments,
+                                                                     .is_ect = scenario_.is_ect},
+                                                 std::move(out)));
+  sinks_.push_back(std::make_unique<TcpSink>(world_, id, std::move(back)));
+}
+
 void Lab::make_flows() {
   for (const FlowSpec& flow : scenario_.flows) {
     const auto id = static_cast<std::uint16_t>(sources_.size());
-    sources_.push_back(
-        std::make_unique<TcpSource>(world_,
-                                    TcpSource::Settings{.flow = id,
-                                                        .congestion = flow.congestion,
-                                                        .segments = flow.segments,
-                                                        .is_ect = scenario_.is_ect},
-                                    [this](const InnerPacket& packet) { near_.from_lan(packet); }));
-    sinks_.push_back(std::make_unique<TcpSink>(
-        world_, id, [this](const InnerPacket& packet) { far_.from_lan(packet); }));
+    make_flow(flow, id);
     world_.at(at_second(flow.start_s), [this, id] { sources_[id]->start(); });
   }
 }
@@ -167,12 +196,14 @@ void Lab::set_watcher(Duration every, std::function<void(const Lab&, Time)> watc
   world_.after(every, [this, every, watcher = std::move(watcher)] { set_watcher(every, watcher); });
 }
 
-double Lab::goodput(double from_s, double to_s) const {
+double Lab::goodput(Side side, double from_s, double to_s) const {
   double segments = 0;
-  for (const auto& sink : sinks_)
-    for (auto bin = static_cast<std::size_t>(from_s * 100);
-         bin < std::min(sink->bins().size(), static_cast<std::size_t>(to_s * 100)); ++bin)
-      segments += sink->bins()[bin];
+  for (std::size_t i = 0; i < sinks_.size(); ++i) {
+    if ((scenario_.flows[i].beside >= 0) != (side == Side::Beside)) continue;
+    const auto& bins = sinks_[i]->bins();
+    const std::size_t end = std::min(bins.size(), static_cast<std::size_t>(to_s * 100));
+    for (auto bin = static_cast<std::size_t>(from_s * 100); bin < end; ++bin) segments += bins[bin];
+  }
   return segments * kMssBytes * 8 / (to_s - from_s) / 1e6;
 }
 
@@ -180,7 +211,7 @@ double Lab::goodput(double from_s, double to_s) const {
 double Lab::available() const {
   double sum = 0;
   for (std::size_t i = 0; i < scenario_.wans.size(); ++i) {
-    double mbit = scenario_.wans[i].mbit, since = 0;
+    double mbit = scenario_.wans[i].is_behind_first ? 0 : scenario_.wans[i].mbit, since = 0;
     const auto add = [&](double until) {
       sum +=
           mbit * std::max(0.0, std::min(until, scenario_.to_s) - std::max(since, scenario_.from_s));
@@ -198,7 +229,8 @@ double Lab::available() const {
 
 Figures Lab::collect() const {
   Figures figures;
-  figures.mbit = goodput(scenario_.from_s, scenario_.to_s);
+  figures.mbit = goodput(Side::Ours, scenario_.from_s, scenario_.to_s);
+  figures.rival_mbit = goodput(Side::Beside, scenario_.from_s, scenario_.to_s);
   double base = 1e9;
   for (const WanSpec& wan : scenario_.wans) base = std::min(base, wan.delay_ms);
   figures.share = figures.mbit / available();
@@ -233,7 +265,8 @@ Figures Lab::collect() const {
         pipe->counters().packets[static_cast<std::size_t>(LinkFate::QueueFull)]);
   }
   figures.link_loss = offered > 0 ? full / offered : 0;
-  for (double s = 0; s + 1 <= scenario_.to_s; ++s) figures.per_second.push_back(goodput(s, s + 1));
+  for (double s = 0; s + 1 <= scenario_.to_s; ++s)
+    figures.per_second.push_back(goodput(Side::Ours, s, s + 1));
   return figures;
 }
 

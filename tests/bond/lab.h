@@ -26,6 +26,7 @@ struct WanSpec {
   double loss_percent = 0;
   double jitter_ms = 0;
   double burst_begin_percent = 0, burst_end_percent = 100;  // Gilbert
+  bool is_behind_first = false;  // its packets go through the first WAN's line
 };
 
 /// How a scenario's links behave: a modem behind a router, or Linux's netem in both directions.
@@ -35,6 +36,7 @@ struct FlowSpec {
   CongestionKind congestion = CongestionKind::Cubic;
   double start_s = 0.4;
   std::uint32_t segments = ~0U;
+  int beside = -1;  // not through the tunnel: a competitor on this WAN
 };
 
 /// At `at_s`: a cut (0 Mbit/s), or another rate.
@@ -57,8 +59,9 @@ struct Scenario {
 };
 
 struct Figures {
-  double mbit = 0;   // goodput of all flows in the window
-  double share = 0;  // of the sum of the links' rates, net of inner headers
+  double rival_mbit = 0;  // goodput of the flows beside the tunnel
+  double mbit = 0;        // goodput of all flows in the window
+  double share = 0;       // of the sum of the links' rates, net of inner headers
   double ping50_ms = 0, ping99_ms = 0, ping_base_ms = 0;  // one way
   double depth99 = 0, depth_max = 0;
   double gap_any_ms = 0, gap_order_ms = 0;
@@ -94,7 +97,10 @@ class Lab {
   void begin_window();
   Figures collect() const;
   double available() const;
-  double goodput(double from_s, double to_s) const;
+  enum class Side : std::uint8_t { Ours, Beside };
+  double goodput(Side side, double from_s, double to_s) const;
+  void make_flow(const FlowSpec& flow, std::uint16_t id);
+  void receive(const Datagram& datagram);
 
   Scenario scenario_;
   sim::World world_;

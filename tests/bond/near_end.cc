@@ -128,7 +128,7 @@ void NearEnd::from_wan(const InnerPacket& packet) {
 }
 
 void NearEnd::settle(const SentSegment& segment) {
-  if (!segment.is_kept()) return;
+  if (!segment.is_kept() || segment.packet < kept_first_) return;  // a copy came first
   kept(segment.packet).is_live = false;
   while (!kept_.empty() && !kept_.front().is_live) {
     kept_.pop_front();
@@ -196,6 +196,26 @@ void NearEnd::on_report(const PathReport& report) {
                         .largest = report.received.empty() ? 0 : report.received.front().last,
                         .packets = report.packets,
                         .in_flight = path.log.live_count()});
+  copy_late(report.path);
+}
+
+/// Copies what stands in a queue that the path should not have.
+void NearEnd::copy_late(std::uint8_t path) {
+  const auto behind = bond_.late_behind(world_.now(), path);
+  if (!behind) return;
+  double ahead = 0, budget = 30 * kSegmentBytes;
+  paths_[path].log.look_at([&](SentSegment& segment) {
+    if (!segment.is_kept() || segment.packet < kept_first_) return true;
+    const std::uint16_t bytes = kept(segment.packet).inner.bytes;
+    ahead += bytes;
+    if (ahead <= *behind || (segment.flags & SequencedArrival::kCopy) != 0) return true;
+    lose(segment);
+    segment.flags = (segment.flags | SequencedArrival::kCopy) & 0xff;
+    bond_.on_rescue(path, bytes);
+    ++counters_.rescues;
+    budget -= bytes;
+    return budget > 0;
+  });
 }
 
 /// Everything under way on `path` goes again over others, in the order of its first sending.

@@ -69,6 +69,7 @@ class NearEnd {
   void lose(const SentSegment& segment) { repairs_.push_back(segment); }
   void settle(const SentSegment& segment);
   void rescue(std::uint8_t path);
+  void copy_late(std::uint8_t path);
   void heartbeat(std::uint8_t path);
   void watch();
   Kept& kept(std::uint32_t packet) { return kept_[packet - kept_first_]; }

@@ -127,11 +127,35 @@ std::vector<Scenario> hard_rows() {
       {.name = "23 1 % on both", .wans = {kLossy, kLossy}, .flows = cubic(1), .from_s = 20}};
 }
 
+// Somebody else, or we ourselves, in the same queue.
+std::vector<Scenario> shared_rows() {
+  const WanSpec w50{.mbit = 50, .delay_ms = 20};
+  const WanSpec behind{.mbit = 100, .delay_ms = 15, .is_behind_first = true};
+  const FlowSpec rival{.start_s = 5, .beside = 0};
+  const FlowSpec bbr_rival{.congestion = CongestionKind::Bbr, .start_s = 5, .beside = 0};
+  return {{.name = "13 beside a CUBIC",
+           .wans = {kW100, w50},
+           .flows = {{}, {}, {}, {}, rival},
+           .from_s = 15,
+           .to_s = 60},
+          {.name = "22 beside a BBR",
+           .wans = {kW100, w50},
+           .flows = {{}, {}, {}, {}, bbr_rival},
+           .from_s = 15,
+           .to_s = 60},
+          {.name = "25 two paths, one bottleneck", .wans = {kW100, behind}, .flows = cubic(1)},
+          {.name = "26 the same beside a CUBIC",
+           .wans = {kW100, behind},
+           .flows = {{}, {}, {}, {}, rival},
+           .from_s = 15,
+           .to_s = 60}};
+}
+
 }  // namespace
 
 std::vector<Scenario> table_rows() {
   std::vector<Scenario> rows = clean_rows();
-  for (const auto& more : {hard_rows(), failing_rows()})
+  for (const auto& more : {hard_rows(), failing_rows(), shared_rows()})
     rows.insert(rows.end(), more.begin(), more.end());
   return rows;
 }

@@ -187,6 +187,19 @@ TEST_SUITE("bond") {
     CHECK(rig.bond.rate(0).capacity() == doctest::Approx(5e5).epsilon(0.1));
   }
 
+  TEST_CASE("what stands in a queue of a fallen rate is told as late, within a budget") {
+    Rig rig(lines({{.bytes_per_second = 5e6}, {.bytes_per_second = 5e6}}));
+    rig.run(5s, 300);
+    CHECK_FALSE(rig.bond.late_behind(rig.now, 0));
+    rig.lines[0].bytes_per_second = 5e5;
+    rig.run(100ms, 300);
+    const auto behind = rig.bond.late_behind(rig.now, 0);
+    REQUIRE(behind);
+    CHECK(*behind < 30'000);
+    rig.bond.on_rescue(0, 10'000'000);
+    CHECK_FALSE(rig.bond.late_behind(rig.now, 0));
+  }
+
   TEST_CASE("pacing says when the next packet may go") {
     Gate gate;
     gate.set_rate(1.5e6);

@@ -16,9 +16,9 @@ namespace wanbond {
 /// jitter). A cut by the loss test is undone if loss does not follow the rate.
 class RateController {
  public:
+  RateController() noexcept : RateController(Duration{}) {}
   /// `stagger` moves the periodic drain, so that two paths do not drain at once.
-  explicit RateController(Duration stagger = {}) noexcept
-      : drain_at_(Time{} + kDrainFirst + stagger) {}
+  explicit RateController(Duration stagger) noexcept : drain_at_(Time{} + kDrainFirst + stagger) {}
 
   /// A report on a train of ours.
   void on_train(Time now, const PathModel& path, const TrainReport& train) noexcept;

@@ -43,7 +43,7 @@ class HoldPlan {
   BondPathMask choose(std::span<const HoldOutlook> paths, Duration reverse) const noexcept;
 
   BondPathMask paths_ = 0;
-  Duration delay_{}, round_trip_{}, arrival_{};
+  Duration round_trip_{}, arrival_{};
   Duration frozen_round_trip_{};
   Time frozen_until_{};
 };

@@ -19,11 +19,15 @@ bool is_private(const IpAddress& address) noexcept {
                      [&](const Prefix& prefix) { return prefix.contains(address); });
 }
 
-/// Link-local and loopback addresses lead nowhere for anybody else.
+/// Not unspecified, loopback, link-local, multicast or reserved: another host may have it.
 bool is_routable(const IpAddress& address) noexcept {
-  static const std::array<Prefix, 4> kLocal{Prefix(IpAddress::v4(0x7f000000), 8),
+  static const std::array<Prefix, 7> kLocal{Prefix(IpAddress::v4(0), 8),
+                                            Prefix(IpAddress::v4(0x7f000000), 8),
                                             Prefix(IpAddress::v4(0xa9fe0000), 16),
-                                            *Prefix::parse("fe80::/10"), *Prefix::parse("::/127")};
+                                            Prefix(IpAddress::v4(0xe0000000), 3),
+                                            *Prefix::parse("::/127"),
+                                            *Prefix::parse("fe80::/10"),
+                                            *Prefix::parse("ff00::/8")};
   return std::none_of(kLocal.begin(), kLocal.end(),
                       [&](const Prefix& prefix) { return prefix.contains(address); });
 }

@@ -8,6 +8,7 @@ namespace wanbond {
 namespace {
 
 constexpr Duration kWindow = 1s;
+constexpr std::uint32_t kNumbersAnew = 1U << 24;
 constexpr std::uint32_t kLossPacketsMin = 20;  // fewer say nothing: heartbeats of an idle path
 constexpr std::uint32_t kFade = 4;             // windows that lasting loss remembers
 constexpr std::uint64_t kHeavyLossShare = 5;   // more than one of so many
@@ -52,6 +53,9 @@ void SendAccount::on_report(Time now, const Report& report) noexcept {
   // Within one epoch both counts only grow; a report that overtook an older one, or the first of a
   // new epoch, shows by going back. Either way the next window starts here.
   const bool went_back = report.packets < base_.packets || report.largest < base_.largest;
+  // Far below: the numbers have begun anew since.
+  if (!has_base_ && report.largest < base_from_ && base_from_ - report.largest < kNumbersAnew)
+    return;
   if (!has_base_ || went_back) {
     has_base_ = true;
     base_ = report;

@@ -63,9 +63,11 @@ class SendAccount {
   /// is lost to it, and not to the path.
   void note_queue() noexcept { queued_windows_ = 2; }
 
-  /// An outage has ended: what was lost in it says nothing of the path as it is now.
-  void forget_outage() noexcept {
+  /// An outage has ended: what was lost in it, below this packet number, says nothing of the path
+  /// as it is now. Reports that do not go beyond it are of before.
+  void forget_outage(std::uint32_t next_number) noexcept {
     has_base_ = false;
+    base_from_ = next_number;
     heavy_since_ = kNever;
   }
   /// Of what was sent over the last second or more of traffic, in parts per million.
@@ -84,6 +86,7 @@ class SendAccount {
   void note_losses(std::uint32_t sent, std::uint32_t lost) noexcept;
 
   bool has_base_ = false;
+  std::uint32_t base_from_ = 0;
   Report base_;
   Time base_at_{};
   std::uint32_t loss_ppm_ = 0;

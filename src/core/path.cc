@@ -384,7 +384,7 @@ void Path::settle(Time now, Cause cause) noexcept {
   validating_until_ = kNever;
   last_heard_ = trusted_until_ = now;
   hold_down_.on_up(now);
-  sent_.forget_outage();
+  sent_.forget_outage(next_number_);
   update_profile(now);
   change_state(now, PathState::Up, cause);
 }

@@ -84,4 +84,19 @@ TEST_SUITE("traffic") {
     CHECK(account.loss_ppm() == 0);
     CHECK(account.rate().bits_per_second == 1'000'000);
   }
+
+  TEST_CASE("what an outage took does not count as loss, whenever the reports on it come") {
+    SendAccount account;
+    account.on_report(Time{1s}, {.largest = 1000, .packets = 1000, .bytes = 0});
+    account.forget_outage(1500);  // 1001 to 1499 went into it
+    account.on_report(Time{2s}, {.largest = 1000, .packets = 1000, .bytes = 0});
+    account.on_report(Time{2s} + 10ms, {.largest = 1500, .packets = 1001, .bytes = 1000});
+    account.on_report(Time{3s} + 10ms, {.largest = 2500, .packets = 2001, .bytes = 2000});
+    CHECK(account.loss_ppm() == 0);
+    CHECK(account.lasting_loss_ppm() == 0);
+    account.forget_outage(1U << 28);  // and the numbers begin anew
+    account.on_report(Time{4s}, {.largest = 10, .packets = 10, .bytes = 0});
+    account.on_report(Time{5s}, {.largest = 110, .packets = 60, .bytes = 0});
+    CHECK(account.loss_ppm() == 500'000);
+  }
 }

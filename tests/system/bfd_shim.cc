@@ -188,7 +188,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  std::cin.sync_with_stdio(true);
+  std::setvbuf(stdin, nullptr, _IONBF, 0);  // a second line stays in the pipe, where poll() sees it
   wanbond::Shim(argv[1], argv[2]).run();
   return 0;
 }

@@ -148,7 +148,9 @@ void Path::on_control_stamp(Time now, std::uint16_t stamp) noexcept { on_stamp(n
 
 void Path::on_stamp(Time now, std::uint16_t stamp) noexcept {
   received_.on_stamp(now, stamp, wire_stamp(now));
-  bfd_.set_patience(kBfdJumpFactor * received_.jump_tail());
+  // Of the multiplier one interval serves for jumps: small ones, a busy machine's, add nothing.
+  const Duration jumps = kBfdJumpFactor * received_.jump_tail();
+  bfd_.set_patience(std::max(Duration::zero(), jumps - wan_.heartbeat));
 }
 
 void Path::on_data_sent(Time now, std::uint32_t packets, std::uint64_t bytes) noexcept {

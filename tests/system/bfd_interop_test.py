@@ -35,7 +35,8 @@ class Shim:
         self.process.stdin.flush()
 
     def events(self, kind):
-        lines = self.output.read_text().splitlines()
+        text = self.output.read_text()
+        lines = text[:text.rfind("\n") + 1].splitlines()  # the last one may be in the writing
         return [event for event in map(json.loads, lines) if event["event"] == kind]
 
     def count(self, kind):

@@ -122,7 +122,7 @@ def test_deb(work: Path):
     copy_sources(source)
     shutil.copytree(source / 'packaging/debian', source / 'debian')
     run(['dpkg-buildpackage', '-b', '-us', '-uc'], cwd=source,
-        env={**os.environ, 'DEB_BUILD_OPTIONS': 'nocheck noautodbgsym noopt parallel=2',
+        env={**os.environ, 'DEB_BUILD_OPTIONS': 'nocheck noautodbgsym parallel=2',
              'DEB_CXXFLAGS_APPEND': '-g0'})
     package = next(work.glob('wanbond_*.deb'))
     contents = run(['dpkg-deb', '--contents', package])

@@ -21,7 +21,10 @@ struct KeyText {
   Place place;
 
   bool given() const noexcept { return !text.empty(); }
-  bool is_file() const noexcept { return !text.empty() && text.front() == '/'; }
+  /// One key in 64 begins with a slash, too; but it has 44 characters, the last one '='.
+  bool is_file() const noexcept {
+    return text.starts_with('/') && !(text.size() == 44 && text.back() == '=');
+  }
 };
 
 /// `Table`: where routes for AllowedIPs go.

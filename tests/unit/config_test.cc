@@ -362,6 +362,13 @@ TEST_SUITE("config") {
           "cannot read /nonexistent.conf: No such file or directory");
   }
 
+  TEST_CASE("a key that begins with a slash is no file") {
+    CHECK_FALSE(KeyText{"/WWh/Rm1F0/FBN8J0baJr95xX9L/WH3AQ56D4JpE3wA=", {}}.is_file());
+    CHECK(KeyText{"/etc/wanbond/branch.key", {}}.is_file());
+    CHECK(KeyText{"/var/lib/wanbond/keys/of/the/office/branch1", {}}.is_file());
+    CHECK_FALSE(KeyText{}.is_file());
+  }
+
   TEST_CASE("the own public key is refused as a peer's") {
     REQUIRE(crypto_init());
     ScratchFolder folder;

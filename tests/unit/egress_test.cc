@@ -4,6 +4,8 @@
 
 #include <vector>
 
+#include "core/salvage.h"
+#include "proto/frames.h"
 #include "proto/limits.h"
 #include "proto/wire.h"
 #include "tests/sim/seeded_random.h"
@@ -166,5 +168,30 @@ TEST_SUITE("egress") {
     CHECK(bench->out.trains().size() == 1);
     bench->out.clear();
     CHECK(bench->pool.used_count() == 0);
+  }
+
+  TEST_CASE("a report of numbers that were never sent settles and loses nothing") {
+    const auto bench = std::make_unique<Bench>();
+    FlowTable flows;
+    Salvage salvage(bench->egress, bench->retained, flows);
+    Path path = bench->make_path(1, kFar);
+    for (int i = 0; i < 5; ++i) bench->send(200, path);
+    REQUIRE(path.next_number() == 5);
+    const auto report = [&](std::uint32_t largest, std::uint32_t first) {
+      std::array<std::byte, 64> room{};
+      ByteWriter out(room);
+      const NumberRange range{first, largest};
+      write_ack_ranges(out, {&range, 1});
+      FeedbackFrame frame;
+      frame.path = path.id();
+      frame.largest_packet_number = largest;
+      frame.blocks = out.written();
+      salvage.on_report(kNow, path, frame, nullptr, bench->out);
+    };
+    report(5, 0);
+    report(1000, 999);
+    CHECK(path.sent_log().live_count() == 5);
+    report(4, 0);
+    CHECK(path.sent_log().live_count() == 0);
   }
 }

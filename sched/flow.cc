@@ -42,6 +42,7 @@ Flow* FlowTable::open(Time now, Set& set, std::uint64_t digest, FlowKind kind) n
   Flow& flow = set.flows[best];
   flow.kind_ = kind;
   flow.mptcp_ = {};
+  flow.placement_ = {};
   flow.uses_ = 0;
   flow.is_closed_ = false;
   flow.is_new_.fill(true);

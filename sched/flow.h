@@ -8,7 +8,9 @@
 #include <memory>
 #include <optional>
 
+#include "base/ids.h"
 #include "base/time.h"
+#include "sched/rules.h"
 #include "sched/subflow.h"
 
 namespace wanbond {
@@ -33,6 +35,13 @@ struct MptcpState {
   std::optional<ConnectionId> connection;
 };
 
+/// What was decided for a flow: which rule holds, and the path that it took last.
+struct FlowPlacement {
+  bool is_decided = false;
+  std::optional<RuleId> rule;
+  std::optional<PathId> path;
+};
+
 /// A flow has one order for its data and one for its pure acknowledgements, which need not wait
 /// for data and are not worth waiting for.
 enum class FlowTrack : std::uint8_t { Data, Acks };
@@ -48,6 +57,7 @@ class Flow {
   /// Only for TCP and MPTCP.
   MptcpState& mptcp() noexcept { return mptcp_; }
   const MptcpState& mptcp() const noexcept { return mptcp_; }
+  FlowPlacement& placement() noexcept { return placement_; }
   /// Which stream of the wire a track is; never 0.
   std::uint16_t stream(FlowTrack track) const noexcept {
     return static_cast<std::uint16_t>(1 + slot_ * kFlowTrackCount + index(track));
@@ -71,6 +81,7 @@ class Flow {
   std::uint16_t slot_ = 0;
   FlowKind kind_{};
   MptcpState mptcp_{};
+  FlowPlacement placement_{};
   bool is_closed_ = false;
   std::array<bool, kFlowTrackCount> is_new_{};
 };

@@ -28,8 +28,9 @@ enum class DropReason : std::uint8_t {
   Duplicate,         // sent twice by the peer for safety; the other one has arrived
   // From the LAN.
   NoRoute,  // no peer has this destination
-  NoPath,   // the peer has no usable path
+  NoPath,   // the peer has no usable path, or none that its rule allows
   TooBig,   // larger than the path carries
+  Rule,     // a [Rule] says drop
   // Own limits.
   NoBuffer,    // the packet pool is empty
   QueueFull,   // an output queue is full

@@ -42,6 +42,8 @@ std::string_view to_string(DropReason reason) noexcept {
       return "no_path";
     case DropReason::TooBig:
       return "too_big";
+    case DropReason::Rule:
+      return "rule";
     case DropReason::NoBuffer:
       return "no_buffer";
     case DropReason::QueueFull:

@@ -442,8 +442,14 @@ void Node::close(Time now, Outbox& out) noexcept {
 }
 
 NodeStatus Node::status(Time now) const {
-  NodeStatus status{.peers = {}, .drops = state_->drops};
-  for (const auto& session : state_->sessions) status.peers.push_back(session->status(now));
+  NodeStatus status{.peers = {}, .rules = {}, .drops = state_->drops};
+  for (const FlowRule& rule : state_->settings.rules)
+    status.rules.push_back({.name = rule.name, .mode = rule.mode, .total = {}});
+  for (const auto& session : state_->sessions) {
+    status.peers.push_back(session->status(now));
+    for (std::size_t i = 0; i < status.rules.size(); ++i)
+      status.rules[i].total += status.peers.back().rules[i];
+  }
   return status;
 }
 

@@ -36,11 +36,6 @@ FlowKind kind_of(const InnerPacket& inner) noexcept {
   return inner.is_udp() ? FlowKind::Udp : FlowKind::Other;
 }
 
-bool is_pure_ack(const InnerPacket& inner) noexcept {
-  constexpr std::uint8_t kMore = kTcpSyn | kTcpFin | kTcpRst;
-  return inner.is_tcp() && inner.payload_bytes() == 0 && (inner.tcp_flags & kMore) == 0;
-}
-
 KeyLimits limits_of(const NodeSettings& settings) noexcept {
   KeyLimits limits;
   limits.rekey_after = std::min(limits.rekey_after, settings.rekey_after);
@@ -76,6 +71,7 @@ Session::Session(Time now, PeerId peer, const RemoteIdentity& remote, const Sess
       exchange_(shared.local, remote_, facts_of(configured_, shared), peer, shared.slots,
                 shared.random),
       digest_(shared.random),
+      policy_(shared.settings.rules),
       egress_(keyring_, shared.pool, shared.drops, retained_),
       salvage_(egress_, retained_, flows_),
       ingress_(keyring_, shared.drops),
@@ -85,28 +81,43 @@ Session::Session(Time now, PeerId peer, const RemoteIdentity& remote, const Sess
 void Session::on_super_packet(Time now, const SuperPacket& super, Packet packet,
                               Outbox& out) noexcept {
   const InnerPacket& inner = super.inner();
-  Flow* flow = flows_.use(now, digest_(inner), kind_of(inner));
-  const bool is_numbered = flow != nullptr && flow->kind() == FlowKind::Tcp;
-  const auto to = route(is_numbered ? FlowCare::Repaired : FlowCare::Plain);
+  const std::uint64_t digest = digest_(inner);
+  Flow* flow = flows_.use(now, digest, kind_of(inner));
+  const Placement placement = policy_.place(now, {flow, digest, super});
+  if (placement.kind != Placement::Kind::Default)
+    return send_placed(now, placement, flow, super, std::move(packet), out);
+  if (!placement.is_repaired) flow = nullptr;
+  const auto to = route(flow != nullptr ? FlowCare::Repaired : FlowCare::Plain);
   if (!to) return shared_.drops.add(DropReason::NoPath, super.segment_count());
   if (super.segment_bytes_max() + kDataOverheadBytes > to->payload_bytes_max)
     return on_oversized(now, super, *to, out);
-  const FlowTrack track = is_pure_ack(inner) ? FlowTrack::Acks : FlowTrack::Data;
-  Marking marking;
-  if (is_numbered) {
-    marking = {.stream = flow->stream(track),
-               .sequence = flow->next(track),
-               .flags = track == FlowTrack::Data ? kDataOrdered : std::uint8_t{0},
-               .kept = retained_.next_number()};
-    if (flow->is_new(track)) marking.flags |= kDataFirst;
-    if ((inner.tcp_flags & (kTcpFin | kTcpRst)) != 0) flow->close();
-  }
-  const SentCount sent = egress_.send(now, super, *to, marking, out);
+  if (flow == nullptr) return on_sent(now, egress_.send(now, super, *to, {}, out));
+  const FlowTrack track = track_of(inner);
+  const SentCount sent = egress_.send(now, super, *to, mark(*flow, track, inner), out);
+  flow->advance(track, sent.segments);
+  if (sent.segments > 0) retained_.keep(now, std::move(packet), sent.segments);
+  on_sent(now, sent);
+}
+
+FlowTrack Session::track_of(const InnerPacket& inner) noexcept {
+  constexpr std::uint8_t kMore = kTcpSyn | kTcpFin | kTcpRst;
+  const bool is_pure_ack =
+      inner.is_tcp() && inner.payload_bytes() == 0 && (inner.tcp_flags & kMore) == 0;
+  return is_pure_ack ? FlowTrack::Acks : FlowTrack::Data;
+}
+
+Marking Session::mark(Flow& flow, FlowTrack track, const InnerPacket& inner) noexcept {
+  Marking marking{.stream = flow.stream(track),
+                  .sequence = flow.next(track),
+                  .flags = track == FlowTrack::Data ? kDataOrdered : std::uint8_t{0},
+                  .kept = retained_.next_number()};
+  if (flow.is_new(track)) marking.flags |= kDataFirst;
+  if ((inner.tcp_flags & (kTcpFin | kTcpRst)) != 0) flow.close();
+  return marking;
+}
+
+void Session::on_sent(Time now, const SentCount& sent) noexcept {
   if (sent.segments == 0) return;
-  if (is_numbered) {
-    flow->advance(track, sent.segments);
-    retained_.keep(now, std::move(packet), sent.segments);
-  }
   salvage_.on_sent(sent.bytes);
   unanswered_since_ = std::min(unanswered_since_, now);
   tx_packets_ += sent.segments;
@@ -385,6 +396,7 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
   egress_.flush(out);
   update_exchange(now);
   control_.settle(now, out);
+  policy_.update(now, control_);
   is_up_ = control_.selected(FlowCare::Plain) != nullptr;
   const auto reach = control_.has_usable() && now < doubt_at() ? Exchange::Reach::SomePathUp
                                                                : Exchange::Reach::AllPathsDown;
@@ -402,7 +414,7 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
   if (std::exchange(heard_reports_, false)) update_hold();
   const Time doubt = exchange_.is_running() ? kNever : doubt_at();
   due_ = std::min({keyring_.next_timeout(), exchange_.next_timeout(), control_.next_timeout(now),
-                   resequencer_.next_timeout(), doubt});
+                   policy_.next_timeout(), resequencer_.next_timeout(), doubt});
 }
 
 void Session::close(Time now, Outbox& out) noexcept {
@@ -428,7 +440,8 @@ PeerStatus Session::status(Time now) const {
                     .held_packets = resequencer_.held_count(),
                     .retained_packets = retained_.count(),
                     .given_up = retained_.given_up(),
-                    .flows = flows_.count(now)};
+                    .flows = flows_.count(now),
+                    .rules = {policy_.counters().begin(), policy_.counters().end()}};
   if (const Epoch* epoch = keyring_.current()) {
     status.cipher = epoch->send.key().cipher();
     status.handshake_age = now - epoch->created;

@@ -11,6 +11,7 @@
 #include "core/exchange.h"
 #include "core/flow_digest.h"
 #include "core/ingress.h"
+#include "core/policy.h"
 #include "core/salvage.h"
 #include "core/slots.h"
 #include "core/status.h"
@@ -111,6 +112,9 @@ class Session {
   void release_slots() noexcept;
   /// A packet that is larger than what `path` carries: sent in fragments, or answered.
   void on_oversized(Time now, const SuperPacket& super, const SendPath& to, Outbox& out) noexcept;
+  /// Sends a packet over the paths that were chosen for its flow, if it has one.
+  void send_placed(Time now, const Placement& placement, Flow* flow, const SuperPacket& super,
+                   Packet packet, Outbox& out) noexcept;
   std::uint64_t send_fragments(Time now, const SuperPacket& super, const SendPath& to,
                                Outbox& out) noexcept;
   void on_reports(Time now, FrameReader frames, Outbox& out) noexcept;
@@ -121,6 +125,9 @@ class Session {
   std::optional<InnerArrival> in_turn(Time now, const InnerArrival& inner,
                                       std::uint8_t outer_class) noexcept;
   std::optional<SendPath> route(FlowCare care) noexcept;
+  static FlowTrack track_of(const InnerPacket& inner) noexcept;
+  Marking mark(Flow& flow, FlowTrack track, const InnerPacket& inner) noexcept;
+  void on_sent(Time now, const SentCount& sent) noexcept;
   std::size_t payload_bytes_max(const Path& path) const noexcept;
   PathStatus path_status(const Path& path) const;
 
@@ -134,6 +141,7 @@ class Session {
   Exchange exchange_;
   FlowDigest digest_;
   FlowTable flows_;
+  Policy policy_;
   RetainedPackets retained_;
   Egress egress_;
   Salvage salvage_;

@@ -13,6 +13,7 @@
 #include "crypto/aead.h"
 #include "crypto/handshake_message.h"
 #include "crypto/key.h"
+#include "sched/rules.h"
 #include "tun/offload.h"
 
 namespace wanbond {
@@ -63,6 +64,7 @@ struct NodeSettings {
   NetKey netkey;
   std::vector<WanSettings> wans;    // 1 to 32
   std::vector<PeerSettings> peers;  // at most 4096
+  std::vector<FlowRule> rules;      // at most kRulesMax; the first that matches counts
   std::uint16_t tun_mtu_bytes = 1420;
   UdpOffload tun_udp = UdpOffload::Off;    // whether the TUN device takes super packets of UDP
   AeadLibrary aead = AeadLibrary::Sodium;  // who seals and opens packets: choose_aead()

@@ -12,6 +12,7 @@
 #include "core/drop_reason.h"
 #include "core/event.h"
 #include "core/order.h"
+#include "core/policy.h"
 #include "crypto/aead.h"
 #include "crypto/key.h"
 #include "proto/bfd.h"
@@ -56,11 +57,20 @@ struct PeerStatus {
   std::size_t retained_packets = 0;  // super packets kept for repair, now
   std::uint64_t given_up = 0;        // of these, let go too early for lack of buffers
   FlowTable::Counts flows{};
+  std::vector<RuleCounters> rules;  // as NodeSettings::rules
   std::vector<PathStatus> paths;
+};
+
+/// A [Rule] and what it was asked for, by the flows to all peers.
+struct RuleStatus {
+  std::string name;
+  RuleMode mode{};
+  RuleCounters total;
 };
 
 struct NodeStatus {
   std::vector<PeerStatus> peers;
+  std::vector<RuleStatus> rules;
   DropCounters drops;
 };
 

@@ -118,6 +118,7 @@ Host& add_sites(Scene& scene, const SitesPlan& plan) {
   const std::size_t hub_wans = plan.hub_wans == 0 ? plan.accesses.size() : plan.hub_wans;
   for (std::size_t i = 0; i < hub_wans; ++i) add_wan(hub, kHub, {.rtt = 0ms});
   branch.drift_ppm = plan.branch_drift_ppm;
+  branch.node.rules = hub.node.rules = plan.rules;
   branch.node.rekey_after = hub.node.rekey_after = plan.rekey_after;
   const PeerSettings as_peer = peer_of(kBranch, branch);
   if (plan.meshed_endpoints > 0) {

@@ -61,6 +61,7 @@ struct SitesPlan {
   /// those of its WANs that Host::tell_wan() says. It knows so many of them from the start.
   std::size_t meshed_endpoints = 0;  // 0: WAN i talks to WAN i
   std::size_t hub_wans = 0;          // of a mesh; 0: as many as the branch has
+  std::vector<FlowRule> rules = {};  // of both
 };
 inline constexpr std::size_t kBranch = 0;
 inline constexpr std::size_t kHub = 1;

@@ -1,0 +1,96 @@
+#include "core/policy.h"
+
+#include <algorithm>
+
+namespace wanbond {
+namespace {
+
+// Copies of one session take 5 Mbit/s at most, 100 ms of it at once (scheduling 5.12).
+constexpr Duration::rep kCopyNsPerByte = 1'600;
+constexpr Duration kCopyBurst = 100ms;
+
+/// Flows that are repaired need not keep away from a path that has flapped.
+FlowCare care_of(const FlowRule& rule) noexcept {
+  const bool is_kept_in_order = rule.mode == RuleMode::Pinned || rule.mode == RuleMode::Hash;
+  return rule.repair == RuleRepair::Yes || (is_kept_in_order && rule.repair == RuleRepair::ByMode)
+             ? FlowCare::Repaired
+             : FlowCare::Plain;
+}
+
+bool is_same(const RulePath& a, const RulePath& b) noexcept {
+  return a.view.id == b.view.id && a.view.usability == b.view.usability &&
+         a.view.rank == b.view.rank && a.view.delay == b.view.delay && a.wan == b.wan;
+}
+
+}  // namespace
+
+Policy::Policy(const std::vector<FlowRule>& rules)
+    : rules_(rules), paths_of_(rules.size()), counters_(rules.size()) {}
+
+std::optional<RuleId> Policy::rule_of(const PlacedPacket& packet) noexcept {
+  const auto& [flow, digest, super] = packet;
+  if (flow != nullptr && flow->placement().is_decided) return flow->placement().rule;
+  const auto rule =
+      find_rule(rules_, super.inner(), static_cast<std::uint32_t>(super.segment_bytes_max()));
+  if (rule) ++counters_[rule->value].flows;
+  if (flow != nullptr) flow->placement() = {.is_decided = true, .rule = rule, .path = {}};
+  return rule;
+}
+
+/// Copies are for what is small and dear: a bulk flow would fill the second WAN as well.
+bool Policy::may_copy(Time now, const SuperPacket& super) noexcept {
+  const auto cost = Duration(super.packet().size() * kCopyNsPerByte);
+  const Time paid = std::max(copies_paid_, now) + cost;
+  if (paid - now > kCopyBurst) return false;
+  copies_paid_ = paid;
+  return true;
+}
+
+Placement Policy::place(Time now, const PlacedPacket& packet) noexcept {
+  const auto& [flow, digest, super] = packet;
+  const bool is_tcp = super.inner().is_tcp();
+  const auto id = rules_.empty() ? std::nullopt : rule_of(packet);
+  if (!id) return {.is_repaired = is_tcp, .path = {}, .copies = {}};
+  const FlowRule& rule = rules_[id->value];
+  RuleCounters& counters = counters_[id->value];
+  counters.packets += super.segment_count();
+  counters.bytes += super.packet().size();
+  Placement placement{.is_repaired = rule.repairs(is_tcp), .path = {}, .copies = {}};
+  if (rule.mode == RuleMode::Aggregate) return placement;
+  if (rule.mode == RuleMode::Drop) {
+    placement.kind = Placement::Kind::Drop;
+    return placement;
+  }
+  placement.kind = Placement::Kind::OnPath;
+  const RulePaths& paths = paths_of_[id->value];
+  const auto before = flow == nullptr ? std::nullopt : flow->placement().path;
+  placement.path = paths.choose(rule, digest, before);
+  if (!paths.copies().empty() && may_copy(now, super)) placement.copies = paths.copies();
+  if (flow != nullptr) flow->placement().path = placement.path;
+  return placement;
+}
+
+void Policy::update(Time now, const Control& control) noexcept {
+  if (rules_.empty()) return;
+  bool is_news = now >= next_;
+  for (const FlowCare care : {FlowCare::Repaired, FlowCare::Plain}) {
+    Paths views;
+    for (const auto& path : control.paths())
+      (void)views.push({path->view(now, care), path->address().socket});  // as many as paths
+    Paths& known = paths_[static_cast<std::size_t>(care)];
+    if (std::equal(views.begin(), views.end(), known.begin(), known.end(), is_same)) continue;
+    known = views;
+    is_news = true;
+  }
+  if (is_news) update_rules(now);
+}
+
+void Policy::update_rules(Time now) noexcept {
+  next_ = kNever;
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    paths_of_[i].update(now, rules_[i], paths_[static_cast<std::size_t>(care_of(rules_[i]))]);
+    next_ = std::min(next_, paths_of_[i].next_timeout());
+  }
+}
+
+}  // namespace wanbond

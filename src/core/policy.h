@@ -1,0 +1,78 @@
+// Policy: what is to become of a flow before any scheduler is asked: dropped, on a path of its own,
+// on several at once, or as all others. Station 3 of the way out; decided once per flow.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/control.h"
+#include "sched/flow.h"
+#include "sched/rule_paths.h"
+#include "sched/rules.h"
+#include "tun/offload.h"
+
+namespace wanbond {
+
+/// Where packets go.
+struct Placement {
+  enum class Kind : std::uint8_t {
+    Default,  // wherever the session sends what nobody asked anything for
+    OnPath,   // over `path`, and a copy over each of `copies`
+    Drop,
+  };
+  Kind kind = Kind::Default;
+  bool is_repaired = false;    // numbered, put in order, kept until acknowledged
+  std::optional<PathId> path;  // OnPath; none: no path is usable for it
+  std::span<const PathId> copies;
+};
+
+/// A packet that is to be placed.
+struct PlacedPacket {
+  Flow* flow = nullptr;  // null: there is no place for it; it is decided for each packet anew
+  std::uint64_t digest = 0;
+  const SuperPacket& super;
+};
+
+/// What a rule was asked for, by one session.
+struct RuleCounters {
+  std::uint64_t flows = 0, packets = 0, bytes = 0;  // packets and bytes that came from the LAN
+  RuleCounters& operator+=(const RuleCounters& other) noexcept {
+    flows += other.flows;
+    packets += other.packets;
+    bytes += other.bytes;
+    return *this;
+  }
+};
+
+/// Owned by the session.
+class Policy {
+ public:
+  /// `rules` outlive it.
+  explicit Policy(const std::vector<FlowRule>& rules);
+
+  /// What it answers is good until the next call.
+  Placement place(Time now, const PlacedPacket& packet) noexcept;
+  /// Paths may have changed. To be called after every input.
+  void update(Time now, const Control& control) noexcept;
+  Time next_timeout() const noexcept { return next_; }
+
+  /// As the rules.
+  std::span<const RuleCounters> counters() const noexcept { return counters_; }
+
+ private:
+  using Paths = FixedVector<RulePath, kPathCountMax>;
+  std::optional<RuleId> rule_of(const PlacedPacket& packet) noexcept;
+  bool may_copy(Time now, const SuperPacket& super) noexcept;
+  void update_rules(Time now) noexcept;
+
+  const std::vector<FlowRule>& rules_;
+  std::vector<RulePaths> paths_of_;  // as rules_
+  std::vector<RuleCounters> counters_;
+  std::array<Paths, 2> paths_;  // by FlowCare, as last seen
+  Time next_ = kNever;
+  Time copies_paid_{};  // what was copied would have taken until then, at the rate for copies
+};
+
+}  // namespace wanbond

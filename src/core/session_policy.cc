@@ -1,0 +1,42 @@
+// What a session does with packets of flows that do not go where all others go.
+#include <algorithm>
+#include <utility>
+
+#include "core/session.h"
+#include "proto/limits.h"
+
+namespace wanbond {
+
+void Session::send_placed(Time now, const Placement& placement, Flow* flow,
+                          const SuperPacket& super, Packet packet, Outbox& out) noexcept {
+  if (placement.kind == Placement::Kind::Drop)
+    return shared_.drops.add(DropReason::Rule, super.segment_count());
+  Path* path = placement.path ? control_.find(*placement.path) : nullptr;
+  if (path == nullptr) return shared_.drops.add(DropReason::NoPath, super.segment_count());
+  const SendPath to{*path, payload_bytes_max(*path)};
+  const std::size_t bytes_max = super.segment_bytes_max() + kDataOverheadBytes;
+  if (bytes_max > to.payload_bytes_max) return on_oversized(now, super, to, out);
+  const bool is_numbered = placement.is_repaired || !placement.copies.empty();
+  if (flow == nullptr || !is_numbered) return on_sent(now, egress_.send(now, super, to, {}, out));
+  const FlowTrack track = track_of(super.inner());
+  Marking marking = mark(*flow, track, super.inner());
+  if (!placement.is_repaired) {
+    marking.flags &= static_cast<std::uint8_t>(~kDataOrdered);
+    marking.kept = SentSegment::kPlain;
+  }
+  const SentCount sent = egress_.send(now, super, to, marking, out);
+  marking.kept = SentSegment::kPlain;
+  std::uint32_t numbered = sent.segments;
+  for (const PathId id : placement.copies) {
+    Path* other = control_.find(id);
+    if (other == nullptr || bytes_max > payload_bytes_max(*other)) continue;
+    const SendPath also{*other, payload_bytes_max(*other)};
+    numbered = std::max(numbered, egress_.send(now, super, also, marking, out).segments);
+  }
+  flow->advance(track, numbered);
+  if (placement.is_repaired && sent.segments > 0)
+    retained_.keep(now, std::move(packet), sent.segments);
+  on_sent(now, sent);
+}
+
+}  // namespace wanbond

@@ -1,0 +1,92 @@
+// Flows that a rule takes out of what is done for all: duplicated, pinned, dropped.
+#include <doctest/doctest.h>
+
+#include "tests/sim/sites.h"
+#include "tests/sim/twice.h"
+
+using namespace wanbond;
+using namespace wanbond::sim;
+
+namespace {
+
+constexpr SocketId kLte{1};
+constexpr Duration kVoice = 20ms;  // between packets
+
+/// Bytes that the branch has sent over a WAN's path.
+std::uint64_t sent_over(const Host& host, std::size_t wan) {
+  std::uint64_t bytes = 0;
+  for (const PathStatus& path : host.status().peers.at(0).paths)
+    if (path.wan.value == wan) bytes += path.tx_bytes;
+  return bytes;
+}
+
+}  // namespace
+
+TEST_SUITE("sim_policy") {
+  //        /--- 20 ms, 5 % loss --X--X   cut twice
+  // branch ---- 40 ms --------------- hub
+  TEST_CASE("duplicate loses nothing and delivers nothing twice while a WAN is bad and cut") {
+    twice([](World& world) {
+      Sites sites(world, {.accesses = {{.rtt = 20ms, .link = {.loss_ppm = 50'000}}, {.rtt = 40ms}},
+                          .rules = {{.name = "voip", .mode = RuleMode::Duplicate, .wans = {}}}});
+      REQUIRE(sites.bring_up());
+      UdpPair voice(sites.scene, kVoice);
+      voice.start();
+      for (int cut = 0; cut < 2; ++cut) {
+        world.run_for(2s);
+        sites.branch.wan(0).cut();
+        world.run_for(1s);
+        sites.branch.wan(0).restore();
+      }
+      world.run_for(2s);
+      voice.stop();
+      world.run_for(1s);
+      CHECK(voice.missing() == 0);
+      CHECK(voice.gap_max() <= kVoice + 25ms);
+    });
+  }
+
+  //        /--- 20 ms ---
+  // branch ---- 40 ms --X--   the listed one
+  TEST_CASE("pinned leaves its slower WAN only while that is down") {
+    twice([](World& world) {
+      Sites sites(world, {.accesses = {{.rtt = 20ms}, {.rtt = 40ms}},
+                          .rules = {{.name = "p", .mode = RuleMode::Pinned, .wans = {kLte}}}});
+      REQUIRE(sites.bring_up());
+      UdpPair flows(sites.scene, 5ms);
+      flows.start();
+      world.run_for(1s);
+      const auto carries = [&](std::size_t wan) {
+        const std::uint64_t before = sent_over(sites.branch, wan);
+        world.run_for(1s);
+        return sent_over(sites.branch, wan) - before > 150'000;
+      };
+      CHECK(carries(1));
+      CHECK_FALSE(carries(0));
+      flows.reset_gaps();
+      sites.branch.wan(1).cut();
+      CHECK(carries(0));
+      CHECK(flows.gap_max() <= 150ms);
+      sites.branch.wan(1).restore();
+      world.run_for(2s);
+      CHECK(carries(1));
+      CHECK_FALSE(carries(0));
+    });
+  }
+
+  TEST_CASE("drop lets nothing through, and no other rule's flow suffers") {
+    twice([](World& world) {
+      const FlowRule drop{
+          .name = "no", .match = {.protocols = {kProtocolTcp}}, .mode = RuleMode::Drop, .wans = {}};
+      Sites sites(world, {.accesses = {{.rtt = 20ms}}, .rules = {drop}});
+      REQUIRE(sites.bring_up());
+      UdpPair flows(sites.scene, 5ms);
+      flows.start();
+      world.run_for(1s);
+      flows.stop();
+      world.run_for(1s);
+      CHECK(flows.missing() == 0);
+      CHECK(sites.branch.status().rules.at(0).total.packets == 0);
+    });
+  }
+}

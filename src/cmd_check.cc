@@ -63,6 +63,18 @@ void print_peer(const PeerConfig& peer, const PeerSettings& settings, const Plan
   }
 }
 
+void print_rule(const RuleConfig& rule) {
+  std::cout << "rule " << rule.rule.name << ": " << to_string(rule.rule.mode);
+  if (rule.rule.mode == RuleMode::Duplicate) std::cout << "(" << rule.rule.copies << ")";
+  for (std::size_t i = 0; i < rule.wans.size(); ++i)
+    std::cout << (i == 0 ? " wans " : ", ") << rule.wans[i];
+  if (rule.rule.extra_delay_max)
+    std::cout << " max extra delay " << to_ms(*rule.rule.extra_delay_max) << "ms";
+  if (rule.rule.repair != RuleRepair::ByMode)
+    std::cout << (rule.rule.repair == RuleRepair::Yes ? " repaired" : " not repaired");
+  std::cout << "\n";
+}
+
 /// Strict reverse path filtering (1) drops what comes in by a WAN that is not the best route back.
 bool is_rp_filter_strict(const std::string& device) {
   int highest = 0;
@@ -114,6 +126,7 @@ int run_check(Arguments arguments) {
     if (!wan.settings.name.empty()) print_wan(wan);
   for (std::size_t i = 0; i < config->peers.size(); ++i)
     print_peer(config->peers[i], plan->node.peers[i], *plan);
+  for (const RuleConfig& rule : config->rules) print_rule(rule);
   for (const std::string& warning : config->warnings) complain("warning: " + warning);
   for (const std::string& warning : plan->warnings) complain("warning: " + warning);
   for (const WanPlan& wan : plan->wans) {

@@ -81,7 +81,7 @@ T& append(std::vector<T>& list, const ConfigSection& section, Diagnostics& diagn
 
 Result<Config> parse_config(const std::vector<ConfigText>& texts) {
   Diagnostics diagnostics;
-  Sections sections{merge_sections(texts, diagnostics), {}, {}};
+  Sections sections{merge_sections(texts, diagnostics), {}};
   Config config;
   config.file = texts.front().file;
   config.name = instance_name(config.file);
@@ -91,7 +91,7 @@ Result<Config> parse_config(const std::vector<ConfigText>& texts) {
     if (section.kind == "Wan") append(config.wans, section, diagnostics);
     if (section.kind == "Peer") append(config.peers, section, diagnostics);
     if (section.kind == "Lan") append(sections.lans, section, diagnostics);
-    if (section.kind == "Rule") append(sections.rules, section, diagnostics);
+    if (section.kind == "Rule") append(config.rules, section, diagnostics);
   }
   check_config(config, sections, diagnostics);
   if (!diagnostics.errors().empty()) return Error{join_lines(diagnostics.errors())};

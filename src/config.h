@@ -97,6 +97,13 @@ struct PeerConfig {
   PresharedKey psk;             // filled by load_config
 };
 
+/// [Rule NAME].
+struct RuleConfig {
+  Place place;
+  FlowRule rule;                  // its wans are filled in by the plan
+  std::vector<std::string> wans;  // empty: all
+};
+
 /// A checked configuration.
 struct Config {
   std::string name;  // of the instance: the file's without ".conf"
@@ -104,8 +111,9 @@ struct Config {
   InterfaceConfig interface;
   std::vector<WanConfig> wans;  // empty: every interface with a default route
   std::vector<PeerConfig> peers;
-  KeyPair keys;   // filled by load_config
-  NetKey netkey;  // filled by load_config
+  std::vector<RuleConfig> rules;  // in file order
+  KeyPair keys;                   // filled by load_config
+  NetKey netkey;                  // filled by load_config
   std::vector<std::string> warnings;
 
   /// ControlSocket or its default.

@@ -190,13 +190,78 @@ void check_lans(const Config& config, const Sections& sections, Diagnostics& dia
   }
 }
 
-void check_rules(const Config& config, const Sections& sections, Diagnostics& diagnostics) {
-  for (const RuleConfig& rule : sections.rules) {
-    const ConfigSection& section = section_of(sections, "Rule", rule.name);
-    for (std::size_t i = 0; i < rule.wans.size(); ++i)
-      check_wan_name(config, rule.wans[i], place_of(section, "Wans", i), diagnostics);
-    diagnostics.error(rule.place, "[Rule] is not supported by this version; take the section out");
+bool takes_all_paths(RuleMode mode) {
+  return mode == RuleMode::Aggregate || mode == RuleMode::Drop;
+}
+
+/// What a mode needs, and what would mean nothing with it.
+void check_mode(const RuleConfig& rule, const ConfigSection& section, Diagnostics& diagnostics) {
+  const RuleMode mode = rule.rule.mode;
+  const std::string name(to_string(mode));
+  const auto refuse = [&](const char* key) {
+    if (has_entry(section, key))
+      diagnostics.error(place_of(section, key),
+                        std::string(key) + " means nothing with Mode = " + name + "; take it out");
+  };
+  if (takes_all_paths(mode)) {
+    for (const char* key : {"Wans", "MaxExtraDelay", "Repair"}) refuse(key);
+  } else if (mode == RuleMode::Pinned && rule.wans.empty()) {
+    diagnostics.error(place_of(section, "Mode"),
+                      "Mode = pinned needs Wans: those to use, the best first");
+  } else if (mode == RuleMode::Duplicate && !rule.wans.empty() &&
+             rule.wans.size() < rule.rule.copies) {
+    diagnostics.error(
+        place_of(section, "Wans"),
+        "Mode = duplicate(" + std::to_string(rule.rule.copies) + ") needs as many Wans");
   }
+}
+
+bool has_ports(const RuleMatch& match) {
+  return !match.source_ports.empty() || !match.destination_ports.empty();
+}
+
+/// Conditions that no packet can meet.
+void check_match(const RuleConfig& rule, const ConfigSection& section, Diagnostics& diagnostics) {
+  const RuleMatch& match = rule.rule.match;
+  const Place place = place_of(section, "Match");
+  const auto has_no_ports = [](std::uint8_t protocol) {
+    return protocol != kProtocolTcp && protocol != kProtocolUdp;
+  };
+  if (has_ports(match) && std::any_of(match.protocols.begin(), match.protocols.end(), has_no_ports))
+    diagnostics.error(place, "Match: only tcp and udp have ports; make a [Rule] for each protocol");
+  const auto any = [](const std::vector<Prefix>& prefixes, bool v4) {
+    return prefixes.empty() ||
+           std::any_of(prefixes.begin(), prefixes.end(),
+                       [&](const Prefix& prefix) { return prefix.is_v4() == v4; });
+  };
+  const bool is_possible = (any(match.sources, true) && any(match.destinations, true)) ||
+                           (any(match.sources, false) && any(match.destinations, false));
+  if (!is_possible)
+    diagnostics.error(place, "Match: src and dst are of different families; nothing can match");
+}
+
+void check_rules(const Config& config, const Sections& sections, Diagnostics& diagnostics) {
+  const RuleConfig* catch_all = nullptr;
+  for (const RuleConfig& rule : config.rules) {
+    const ConfigSection& section = section_of(sections, "Rule", rule.rule.name);
+    if (!has_entry(section, "Mode"))
+      diagnostics.error(rule.place, "[Rule " + rule.rule.name + "] needs a Mode");
+    check_mode(rule, section, diagnostics);
+    check_match(rule, section, diagnostics);
+    for (std::size_t i = 0; i < rule.wans.size(); ++i) {
+      const Place place = place_of(section, "Wans", i);
+      check_wan_name(config, rule.wans[i], place, diagnostics);
+      const auto end = rule.wans.begin() + static_cast<std::ptrdiff_t>(i);
+      if (std::find(rule.wans.begin(), end, rule.wans[i]) != end)
+        diagnostics.error(place, "Wans: " + rule.wans[i] + " is listed twice");
+    }
+    if (catch_all != nullptr)
+      diagnostics.warning(rule.place, "[Rule " + rule.rule.name + "] is never reached: [Rule " +
+                                          catch_all->rule.name + "] before it matches everything");
+    if (catch_all == nullptr && rule.rule.match.is_empty()) catch_all = &rule;
+  }
+  if (config.rules.size() > kRulesMax)
+    diagnostics.error(config.rules[kRulesMax].place, "more than 64 rules");
 }
 
 /// Keys that are known but have no effect yet: said aloud, never swallowed.

@@ -17,7 +17,6 @@ inline constexpr std::size_t kNameMax = 64;
 struct Sections {
   std::vector<ConfigSection> all;
   std::vector<LanConfig> lans;
-  std::vector<RuleConfig> rules;
 };
 
 /// Reports faults and suspicions of the whole.

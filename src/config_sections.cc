@@ -142,14 +142,14 @@ void describe(Schema& s, LanConfig& c) {
   s.single<parse_text>("Wan", c.wan, "where flows from this subnet go");
 }
 
-void describe(Schema& s, RuleConfig& c) {
-  s.single<parse_match>("Match", c.match, "which flows: proto sport dport dscp src dst size");
-  s.single<parse_mode>("Mode", c.mode, "how they are carried");
-  s.list<parse_text>("Wans", c.wans, "the WANs to use, in this order");
-  s.single<parse_duration>("MaxExtraDelay", c.delay_max, "longest wait for order");
-  s.single<parse_yes_no>("Repair", c.repair, "send again what was lost; default by mode");
-  s.single<parse_aqm>("Aqm", c.aqm, "throughput, balanced or delay");
-  s.single<parse_dscp_policy>("Dscp", c.dscp, "keep or uniform");
+void describe(Schema& s, RuleConfig& c, ModeText& mode) {
+  s.single<parse_match>("Match", c.rule.match,
+                        "which flows: proto sport dport dscp src dst size; default: all");
+  s.single<parse_mode>("Mode", mode, "how they are carried");
+  s.list<parse_text>("Wans", c.wans, "the WANs to use, the best first");
+  s.single<parse_duration>("MaxExtraDelay", c.rule.extra_delay_max,
+                           "use no WAN that is slower than the fastest by more");
+  s.single<parse_repair>("Repair", c.rule.repair, "send again what was lost; default by mode");
 }
 
 std::vector<std::string> keys_of(const Schema& schema) {
@@ -231,6 +231,9 @@ void append_keys(const char* section, std::vector<KeyHelp>& all) {
   if constexpr (std::is_same_v<T, WanConfig>) {
     Heartbeat heartbeat;
     describe(schema, config, heartbeat);
+  } else if constexpr (std::is_same_v<T, RuleConfig>) {
+    ModeText mode;
+    describe(schema, config, mode);
   } else {
     describe(schema, config);
   }
@@ -277,8 +280,14 @@ void read_section(const ConfigSection& section, LanConfig& out, Diagnostics& dia
 }
 
 void read_section(const ConfigSection& section, RuleConfig& out, Diagnostics& diagnostics) {
-  read_simple(section, out, diagnostics);
-  out.name = section.name;
+  Schema schema;
+  ModeText mode;
+  describe(schema, out, mode);
+  out.place = section.place;
+  out.rule.name = section.name;
+  apply(section, schema, diagnostics);
+  out.rule.mode = mode.mode;
+  out.rule.copies = mode.copies;
 }
 
 bool has_entry(const ConfigSection& section, const std::string& key) {

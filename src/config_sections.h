@@ -17,16 +17,6 @@ struct LanConfig {
   std::string wan;
 };
 
-/// [Rule NAME]: as LanConfig.
-struct RuleConfig {
-  Place place;
-  std::string name;
-  std::string match, mode, aqm, dscp;
-  std::vector<std::string> wans;
-  Duration delay_max{};
-  bool repair = true;
-};
-
 /// Fill in what the section says over the defaults; faults go to `diagnostics`.
 void read_section(const ConfigSection& section, InterfaceConfig& out, Diagnostics& diagnostics);
 void read_section(const ConfigSection& section, WanConfig& out, Diagnostics& diagnostics);

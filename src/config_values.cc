@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <span>
 
 #include "suggest.h"
 
@@ -89,11 +90,6 @@ Result<T> parse_choice(const std::string& text, const std::vector<Choice<T>>& ch
   return not_a(text, join_choices(words) + suggest(text, words));
 }
 
-Result<std::string> parse_word(const std::string& text, const std::vector<std::string>& words) {
-  if (std::find(words.begin(), words.end(), text) != words.end()) return text;
-  return not_a(text, join_choices(words) + suggest(text, words));
-}
-
 bool is_host_name(std::string_view text) {
   if (text.empty() || text.size() > kHostCharsMax || text.front() == '-' || text.front() == '.')
     return false;
@@ -104,36 +100,71 @@ bool is_host_name(std::string_view text) {
   return plain && text.find_first_not_of("0123456789.") != std::string_view::npos;
 }
 
-std::optional<NumberRange> parse_number_range(std::string_view text, std::uint32_t max) {
+std::optional<ValueRange> parse_range(const std::string& text) {
+  constexpr std::uint64_t kMax = 65535;  // of ports and packet sizes
   const std::size_t dash = text.find('-');
   const auto first = parse_number(text.substr(0, dash));
-  const auto last = dash == std::string_view::npos ? first : parse_number(text.substr(dash + 1));
-  if (!first || !last || *first > *last || *last > max) return {};
-  return NumberRange{static_cast<std::uint32_t>(*first), static_cast<std::uint32_t>(*last)};
+  const auto last = dash == std::string::npos ? first : parse_number(text.substr(dash + 1));
+  if (!first || !last || *first > *last || *last > kMax) return {};
+  return ValueRange{static_cast<std::uint32_t>(*first), static_cast<std::uint32_t>(*last)};
 }
 
-bool is_dscp(const std::string& text) {
-  static const std::vector<std::string> kNames{"cs0",  "cs1",  "cs2",  "cs3",  "cs4",  "cs5",
-                                               "cs6",  "cs7",  "af11", "af12", "af13", "af21",
-                                               "af22", "af23", "af31", "af32", "af33", "af41",
-                                               "af42", "af43", "ef",   "le",   "va"};
-  return std::find(kNames.begin(), kNames.end(), text) != kNames.end() ||
-         parse_in_range(text, 0, 63).has_value();
+struct NamedByte {
+  std::string_view name;
+  std::uint8_t value;
+};
+
+std::optional<std::uint8_t> parse_byte(const std::string& text, std::span<const NamedByte> names,
+                                       std::uint64_t max) {
+  for (const NamedByte& entry : names)
+    if (entry.name == text) return entry.value;
+  const auto number = parse_in_range(text, 0, max);
+  return number ? std::optional(static_cast<std::uint8_t>(*number)) : std::nullopt;
 }
 
-/// Empty if `value` is right for this part of Match; else what it should be.
-std::string match_fault(const std::string& key, const std::string& value) {
-  static const std::vector<std::string> kProtocols{"tcp", "udp", "icmp", "icmpv6", "sctp", "esp"};
-  if (key == "proto") {
-    const bool known = std::find(kProtocols.begin(), kProtocols.end(), value) != kProtocols.end();
-    return known || parse_in_range(value, 0, 255) ? "" : "a protocol such as tcp, udp or 47";
+std::optional<std::uint8_t> parse_protocol(const std::string& text) {
+  static constexpr std::array<NamedByte, 7> kNames{{{"icmp", 1},
+                                                    {"tcp", 6},
+                                                    {"udp", 17},
+                                                    {"gre", 47},
+                                                    {"esp", 50},
+                                                    {"icmpv6", 58},
+                                                    {"sctp", 132}}};
+  return parse_byte(text, kNames, 255);
+}
+
+/// RFC 2474, 2597, 3246, 5865, 8622.
+std::optional<std::uint8_t> parse_dscp(const std::string& text) {
+  static constexpr std::array<NamedByte, 23> kNames{
+      {{"cs0", 0},   {"cs1", 8},   {"cs2", 16},  {"cs3", 24},  {"cs4", 32},  {"cs5", 40},
+       {"cs6", 48},  {"cs7", 56},  {"af11", 10}, {"af12", 12}, {"af13", 14}, {"af21", 18},
+       {"af22", 20}, {"af23", 22}, {"af31", 26}, {"af32", 28}, {"af33", 30}, {"af41", 34},
+       {"af42", 36}, {"af43", 38}, {"ef", 46},   {"le", 1},    {"va", 44}}};
+  return parse_byte(text, kNames, 63);
+}
+
+/// Appends one element of a part of Match; false: it is not one.
+template <class T>
+bool add(std::vector<T>& list, const std::optional<T>& value) {
+  if (value) list.push_back(*value);
+  return value.has_value();
+}
+
+/// Adds one value to a part of Match. Empty if it is right; else what it should be.
+std::string match_fault(const std::string& key, const std::string& value, RuleMatch& match) {
+  if (key == "proto")
+    return add(match.protocols, parse_protocol(value)) ? "" : "a protocol such as tcp, udp or 47";
+  if (key == "sport" || key == "dport") {
+    auto& ports = key == "sport" ? match.source_ports : match.destination_ports;
+    return add(ports, parse_range(value)) ? "" : "a port or a range of ports such as 5060-5070";
   }
-  if (key == "sport" || key == "dport")
-    return parse_number_range(value, 65535) ? "" : "a port or a range of ports such as 5060-5070";
-  if (key == "dscp") return is_dscp(value) ? "" : "a DSCP name such as ef or af41, or 0 to 63";
+  if (key == "dscp")
+    return add(match.dscps, parse_dscp(value)) ? "" : "a DSCP name such as ef or af41, or 0 to 63";
   if (key == "size")
-    return parse_number_range(value, 65535) ? "" : "a range of packet sizes in bytes such as 0-400";
-  return Prefix::parse(value) ? "" : "a prefix such as 10.1.0.0/16";  // src, dst
+    return add(match.sizes, parse_range(value)) ? ""
+                                                : "a range of packet sizes in bytes such as 0-400";
+  auto& prefixes = key == "src" ? match.sources : match.destinations;
+  return add(prefixes, Prefix::parse(value)) ? "" : "a prefix such as 10.1.0.0/16";
 }
 
 }  // namespace
@@ -329,22 +360,36 @@ Result<PublicKey> parse_public_key(const std::string& text) {
   return *key;
 }
 
-Result<std::string> parse_mode(const std::string& text) {
-  return parse_word(text, {"aggregate", "smooth", "pinned", "lowest-delay", "handoff", "duplicate",
-                           "hash", "overflow", "bypass", "drop"});
+Result<ModeText> parse_mode(const std::string& text) {
+  const std::size_t open = text.find('(');
+  const std::string word = text.substr(0, open);
+  const auto mode = parse_choice<RuleMode>(word, {{"aggregate", RuleMode::Aggregate},
+                                                  {"pinned", RuleMode::Pinned},
+                                                  {"lowest-delay", RuleMode::LowestDelay},
+                                                  {"handoff", RuleMode::Handoff},
+                                                  {"duplicate", RuleMode::Duplicate},
+                                                  {"hash", RuleMode::Hash},
+                                                  {"drop", RuleMode::Drop}});
+  if (!mode) return mode.error();
+  ModeText result{.mode = *mode};
+  if (open == std::string::npos) return result;
+  const auto copies =
+      parse_in_range(text.substr(open + 1, text.size() - open - 2), 2, kRuleCopiesMax);
+  if (*mode != RuleMode::Duplicate || text.back() != ')' || !copies)
+    return not_a(text, "a mode; only duplicate takes a number, 2 to 4, as in duplicate(3)");
+  result.copies = static_cast<unsigned>(*copies);
+  return result;
 }
 
-Result<std::string> parse_aqm(const std::string& text) {
-  return parse_word(text, {"throughput", "balanced", "delay"});
+Result<RuleRepair> parse_repair(const std::string& text) {
+  return parse_choice<RuleRepair>(text, {{"yes", RuleRepair::Yes}, {"no", RuleRepair::No}});
 }
 
-Result<std::string> parse_dscp_policy(const std::string& text) {
-  return parse_word(text, {"keep", "uniform"});
-}
-
-Result<std::string> parse_match(const std::string& text) {
+Result<RuleMatch> parse_match(const std::string& text) {
   static const std::vector<std::string> kParts{"proto", "sport", "dport", "dscp",
                                                "src",   "dst",   "size"};
+  RuleMatch match;
+  std::vector<std::string> seen;
   std::string_view rest = text;
   while (!(rest = trim(rest)).empty()) {
     const std::size_t end = std::min(rest.find_first_of(" \t"), rest.size());
@@ -354,12 +399,15 @@ Result<std::string> parse_match(const std::string& text) {
     const std::string key = part.substr(0, equals);
     if (equals == std::string::npos || std::find(kParts.begin(), kParts.end(), key) == kParts.end())
       return not_a(part, join_choices(kParts) + " with =" + suggest(key, kParts));
+    if (std::find(seen.begin(), seen.end(), key) != seen.end())
+      return Error{key + "= is there twice; give one list: " + key + "=A,B"};
+    seen.push_back(key);
     for (const std::string& value : split_list(part.substr(equals + 1))) {
-      const std::string wanted = match_fault(key, value);
+      const std::string wanted = match_fault(key, value, match);
       if (!wanted.empty()) return Error{key + "='" + value + "' is not " + wanted};
     }
   }
-  return text;
+  return match;
 }
 
 std::string name_fault(const std::string& name, std::size_t length_max) {

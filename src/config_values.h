@@ -15,9 +15,10 @@ struct Heartbeat {
   unsigned detect_mult = 4;
 };
 
-/// A range of numbers, both ends included.
-struct NumberRange {
-  std::uint32_t first = 0, last = 0;
+/// "duplicate(3)": a mode of [Rule].
+struct ModeText {
+  RuleMode mode{};
+  unsigned copies = 2;
 };
 
 Result<std::string> parse_text(const std::string& text);
@@ -65,12 +66,12 @@ Result<PathText> parse_path(const std::string& text);
 Result<KeyText> parse_key(const std::string& text);
 Result<PublicKey> parse_public_key(const std::string& text);
 
-/// What a [Rule] may say.
-Result<std::string> parse_mode(const std::string& text);
-Result<std::string> parse_aqm(const std::string& text);
-Result<std::string> parse_dscp_policy(const std::string& text);
+/// "pinned", "duplicate", "duplicate(3)".
+Result<ModeText> parse_mode(const std::string& text);
 /// "proto=udp dport=5060,10000-20000 ..."; every part is checked.
-Result<std::string> parse_match(const std::string& text);
+Result<RuleMatch> parse_match(const std::string& text);
+/// "yes" or "no", said aloud.
+Result<RuleRepair> parse_repair(const std::string& text);
 
 /// Empty if `name` can be the name of a section: 1 to `length_max` letters, digits, '.', '_', '-';
 /// else what is wrong with it.

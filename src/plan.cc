@@ -170,6 +170,18 @@ std::uint16_t tun_mtu(const Config& config, const Plan& plan) {
   return static_cast<std::uint16_t>(std::max(lowest, kTunMtuMin + kOverheadBytes) - kOverheadBytes);
 }
 
+Result<void> plan_rule(const RuleConfig& rule, Plan& plan) {
+  plan.node.rules.push_back(rule.rule);
+  for (const std::string& name : rule.wans) {
+    const auto wan = find_wan(plan, name);
+    if (!wan)
+      return Error{rule.place.to_string() + ": Wans of [Rule " + rule.rule.name +
+                   "]: there is no WAN " + name + "; give it a [Wan " + name + "] section"};
+    plan.node.rules.back().wans.push_back(*wan);
+  }
+  return {};
+}
+
 }  // namespace
 
 const MachineInterface* Machine::find(const std::string& device) const {
@@ -245,6 +257,9 @@ Result<Plan> make_plan(const Config& config, const Machine& machine) {
   plan.node.tun_mtu_bytes = tun_mtu(config, plan);
   for (const PeerConfig& peer : config.peers) {
     if (const auto done = plan_peer(peer, plan); !done) return done.error();
+  }
+  for (const RuleConfig& rule : config.rules) {
+    if (const auto done = plan_rule(rule, plan); !done) return done.error();
   }
   return plan;
 }

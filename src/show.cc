@@ -89,6 +89,17 @@ std::string peer_block(const PeerStatus& peer, Colours colours) {
   return text;
 }
 
+/// "rule voip (duplicate): 3 flows, 120 packets, 24.0 kB".
+std::string rule_lines(const InstanceStatus& status) {
+  std::string text;
+  for (const RuleStatus& rule : status.node.rules)
+    text += fmt::format("{}rule {} ({}): {} flow{}, {} packets, {}\n", text.empty() ? "\n" : "",
+                        rule.name, to_string(rule.mode), rule.total.flows,
+                        rule.total.flows == 1 ? "" : "s", rule.total.packets,
+                        bytes_text(rule.total.bytes));
+  return text;
+}
+
 }  // namespace
 
 std::string status_table(const InstanceStatus& status, Colours colours) {
@@ -96,6 +107,7 @@ std::string status_table(const InstanceStatus& status, Colours colours) {
                                  status.name, status.device, status.mtu, status.io,
                                  status.cipher_backend, time_text(status.uptime), kVersion);
   for (const PeerStatus& peer : status.node.peers) text += peer_block(peer, colours);
+  text += rule_lines(status);
   std::string drops;
   for (std::size_t i = 0; i < kDropReasonCount; ++i) {
     const auto reason = static_cast<DropReason>(i);

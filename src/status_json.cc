@@ -116,6 +116,16 @@ std::string status_json(const InstanceStatus& status) {
       .member("udp", flows_of(FlowKind::Udp))
       .member("other", flows_of(FlowKind::Other))
       .end_object();
+  json.key("rules").begin_array();
+  for (const RuleStatus& rule : status.node.rules)
+    json.begin_object()
+        .member("name", rule.name)
+        .member("mode", to_string(rule.mode))
+        .member("flows", rule.total.flows)
+        .member("packets", rule.total.packets)
+        .member("bytes", rule.total.bytes)
+        .end_object();
+  json.end_array();
   json.key("drops").begin_object();
   for (std::size_t i = 0; i < kDropReasonCount; ++i) {
     const auto reason = static_cast<DropReason>(i);

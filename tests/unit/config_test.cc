@@ -173,17 +173,37 @@ const Row kFaults[] = {
     {minimal("", "[Lan a]\nSubnet = 10.1.0.0/24\nWan = fibre\n[Wan fiber]\nDevice = e0\n"),
      "t.conf:8: there is no [Wan fibre]; did you mean fiber?\n"
      "t.conf:6: [Lan] is not supported by this version; take the section out"},
-    {minimal("",
-             "[Rule v]\nMatch = proto=udp dport=5060,10000-20000 dscp=ef size=0-400\n"
-             "Mode = duplicate\nAqm = balanced\nDscp = keep\nMaxExtraDelay = 40ms\n"),
-     "t.conf:6: [Rule] is not supported by this version; take the section out"},
+    {minimal("", "[Rule v]\nMatch = proto=udp\n"), "t.conf:6: [Rule v] needs a Mode"},
     {minimal("", "[Rule v]\nMode = agregate\n"),
-     "t.conf:7: Mode: 'agregate' is not aggregate, smooth, pinned, lowest-delay, handoff, "
-     "duplicate, hash, overflow, bypass or drop; did you mean aggregate?\n"
-     "t.conf:6: [Rule] is not supported by this version; take the section out"},
-    {minimal("", "[Rule v]\nMatch = dport=99999\n"),
-     "t.conf:7: Match: dport='99999' is not a port or a range of ports such as 5060-5070\n"
-     "t.conf:6: [Rule] is not supported by this version; take the section out"},
+     "t.conf:7: Mode: 'agregate' is not aggregate, pinned, lowest-delay, handoff, duplicate, hash "
+     "or drop; did you mean aggregate?"},
+    {minimal("", "[Rule v]\nMode = bypass\n"),
+     "t.conf:7: Mode: 'bypass' is not aggregate, pinned, lowest-delay, handoff, duplicate, hash or "
+     "drop"},
+    {minimal("", "[Rule v]\nMode = duplicate(5)\n"),
+     "t.conf:7: Mode: 'duplicate(5)' is not a mode; only duplicate takes a number, 2 to 4, as in "
+     "duplicate(3)"},
+    {minimal("", "[Rule v]\nMode = hash(2)\n"),
+     "t.conf:7: Mode: 'hash(2)' is not a mode; only duplicate takes a number, 2 to 4, as in "
+     "duplicate(3)"},
+    {minimal("", "[Rule v]\nMode = hash\nAqm = balanced\n"), "t.conf:8: unknown key Aqm in [Rule]"},
+    {minimal("", "[Rule v]\nMode = pinned\n"),
+     "t.conf:7: Mode = pinned needs Wans: those to use, the best first"},
+    {minimal("", "[Rule v]\nMode = drop\nRepair = no\n"),
+     "t.conf:8: Repair means nothing with Mode = drop; take it out"},
+    {minimal("", "[Rule v]\nMode = duplicate(3)\nWans = a, b\n"),
+     "t.conf:8: Mode = duplicate(3) needs as many Wans"},
+    {minimal("", "[Rule v]\nMode = hash\nWans = a, a\n"), "t.conf:8: Wans: a is listed twice"},
+    {minimal("", "[Rule v]\nMode = hash\nWans = fibre\n[Wan fiber]\nDevice = e0\n"),
+     "t.conf:8: there is no [Wan fibre]; did you mean fiber?"},
+    {minimal("", "[Rule v]\nMode = hash\nMatch = dport=99999\n"),
+     "t.conf:8: Match: dport='99999' is not a port or a range of ports such as 5060-5070"},
+    {minimal("", "[Rule v]\nMode = hash\nMatch = proto=udp proto=tcp\n"),
+     "t.conf:8: Match: proto= is there twice; give one list: proto=A,B"},
+    {minimal("", "[Rule v]\nMode = hash\nMatch = proto=icmp dport=53\n"),
+     "t.conf:8: Match: only tcp and udp have ports; make a [Rule] for each protocol"},
+    {minimal("", "[Rule v]\nMode = hash\nMatch = src=10.0.0.0/8 dst=fd00::/8\n"),
+     "t.conf:8: Match: src and dst are of different families; nothing can match"},
     {"[Interface]\n",
      "t.conf:1: [Interface] needs a PrivateKey; make one with: wanbond genkey\n"
      "t.conf: there is no [Peer NAME]"},
@@ -260,6 +280,34 @@ TEST_SUITE("config") {
     CHECK(peer.paths[1].wan == "lte");
     CHECK_FALSE(peer.paths[1].endpoint);
     CHECK(peer.paths[2].endpoint->host == "hq.example.net");
+  }
+
+  TEST_CASE("every key of a rule arrives, in file order") {
+    const Config config =
+        parse(minimal("",
+                      "[Rule voip]\nMatch = proto=udp dport=5060,10000-20000 dscp=ef,10 size=0-400 "
+                      "src=10.1.0.0/16 dst=0.0.0.0/0 sport=7\n"
+                      "Mode = duplicate(3)\nWans = a, b\nWans = c\nMaxExtraDelay = 40ms\n"
+                      "Repair = yes\n[Rule rest]\nMode = aggregate\n"));
+    REQUIRE(config.rules.size() == 2);
+    const FlowRule& rule = config.rules[0].rule;
+    CHECK(rule.name == "voip");
+    CHECK(rule.mode == RuleMode::Duplicate);
+    CHECK(rule.copies == 3);
+    CHECK(config.rules[0].wans == std::vector<std::string>{"a", "b", "c"});
+    CHECK(rule.extra_delay_max == 40ms);
+    CHECK(rule.repair == RuleRepair::Yes);
+    CHECK(rule.match.protocols == std::vector<std::uint8_t>{17});
+    REQUIRE(rule.match.destination_ports.size() == 2);
+    CHECK(rule.match.destination_ports[1].first == 10000);
+    CHECK(rule.match.destination_ports[1].last == 20000);
+    CHECK(rule.match.source_ports[0].contains(7));
+    CHECK(rule.match.dscps == std::vector<std::uint8_t>{46, 10});
+    CHECK(rule.match.sizes[0].last == 400);
+    CHECK(rule.match.sources[0].to_string() == "10.1.0.0/16");
+    CHECK(rule.match.destinations[0].to_string() == "0.0.0.0/0");
+    CHECK(config.rules[1].rule.match.is_empty());
+    CHECK_FALSE(config.rules[1].rule.extra_delay_max);
   }
 
   TEST_CASE("a fault names file, line and cure") {
@@ -393,7 +441,7 @@ TEST_SUITE("config") {
 
   TEST_CASE("every key has a help text and a section") {
     const auto keys = config_keys();
-    CHECK(keys.size() == 40);
+    CHECK(keys.size() == 38);
     for (const KeyHelp& key : keys) CHECK_FALSE(key.help.empty());
   }
 }

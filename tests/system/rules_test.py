@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""[Rule] sections between real kernels: duplicate loses nothing over a bad WAN, pinned keeps to its
+WAN and returns to it, drop drops and counts, and what a rule cannot mean is refused.
+"""
+
+import time
+
+import harness
+from sites import TUNNEL, TwoSites, Wan
+
+WANS = (Wan("fiber", {"delay": "10ms"}), Wan("lte", {"delay": "25ms"}))
+
+
+def rule(bench, name, **keys):
+    """A [Rule] at branch."""
+    bench.branch.config.append((f"Rule {name}", keys))
+
+
+def rule_of(bench, name):
+    return next(rule for rule in bench.branch.show()["rules"] if rule["name"] == name)
+
+
+def carries(bench, wan, span=0.5):
+    """Whether the stream of 0.8 Mbit/s goes over a WAN now; heartbeats are a tenth of it."""
+    before = bench.branch.path(wan)["tx_bytes"]
+    time.sleep(span)
+    return bench.branch.path(wan)["tx_bytes"] - before > 0.05e6 * span
+
+
+def check_duplicate(bench):
+    """0 lost and 0 twice of a voice stream while a WAN loses 5 % and is cut twice."""
+    bench.lab.set("fiber", loss="5%")
+    flow = bench.stream(rate=0.08, size=200, seconds=4)  # 50 packets a second
+    time.sleep(0.8)
+    for _ in range(2):
+        bench.lab.cut("fiber")
+        time.sleep(0.6)
+        bench.lab.restore("fiber")
+        time.sleep(0.9)
+    result = flow.result()
+    print(f"  {result['received']} packets twice, longest gap {result['longest_gap_ms']:.0f} ms, "
+          f"delay at most {result['delay_ms']['max']:.0f} ms")
+    assert result["lost"] == 0 and result["duplicates"] == 0, result
+    seen = rule_of(bench, "voip")
+    assert seen["mode"] == "duplicate" and seen["packets"] >= 200 and seen["flows"] == 1, seen
+    assert bench.hq.drops()["duplicate"] > 50, bench.hq.drops()
+    assert bench.branch.downs("fiber"), "the cuts were not noticed"
+    bench.lab.set("fiber", loss="0%")
+    bench.branch.wait_path("fiber", "up")
+
+
+def check_pinned(bench):
+    """The slower WAN, another one while that is down, and back."""
+    flow = bench.stream(rate=0.8, seconds=3.5)
+    time.sleep(0.4)
+    assert carries(bench, "lte") and not carries(bench, "fiber")
+    cut = bench.lab.cut("lte")
+    time.sleep(0.3)
+    assert carries(bench, "fiber")
+    bench.lab.restore("lte")
+    bench.branch.wait_path("lte", "up")
+    time.sleep(0.3)
+    assert carries(bench, "lte") and not carries(bench, "fiber")
+    result = flow.result()
+    print(f"  {result['lost']} lost, longest gap {result['longest_gap_ms']:.0f} ms")
+    assert result["longest_gap_at_ns"] >= cut - 100_000_000, result
+    assert result["longest_gap_ms"] < 250 and result["duplicates"] == 0, result
+
+
+def test_rules_hold():
+    """duplicate loses nothing over a bad WAN, pinned leaves its WAN only on failure, drop drops"""
+    with TwoSites(WANS) as bench:
+        rule(bench, "voip", Match="proto=udp size=100-400", Mode="duplicate", Wans="fiber, lte")
+        rule(bench, "backup", Match="proto=udp dport=5000-6000", Mode="pinned", Wans="lte")
+        rule(bench, "no-ping", Match="proto=icmp dst=10.77.0.0/24", Mode="drop")
+        bench.up()
+        assert not harness.ping(bench.branch_site, TUNNEL["hq"][0], count=3)
+        assert bench.branch.drops()["rule"] == 3 == rule_of(bench, "no-ping")["packets"]
+        check_duplicate(bench)
+        check_pinned(bench)
+
+
+def test_faults_are_refused():
+    """check refuses what this version cannot do, and shows the rules that would run"""
+    with TwoSites(WANS) as bench:
+        rule(bench, "web", Match="proto=tcp dport=443", Mode="bypass")
+        bench.branch.write_config()
+        assert bench.branch.command("check", check=False)[0] == 2
+        bench.branch.config[-1][1].update(Mode="handoff", Wans="lte, fiber", MaxExtraDelay="40ms")
+        bench.branch.write_config()
+        text = bench.branch.command("check")[1]
+        assert "rule web: handoff wans lte, fiber max extra delay 40ms" in text, text
+
+
+if __name__ == "__main__":
+    harness.main()

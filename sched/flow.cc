@@ -49,11 +49,17 @@ Flow* FlowTable::open(Time now, Set& set, std::uint64_t digest, FlowKind kind) n
   return &flow;
 }
 
+Flow* FlowTable::find_in(Set& set, std::uint64_t digest) noexcept {
+  for (std::size_t i = 0; i < kWays; ++i)
+    if (set.digests[i] == digest && set.flows[i].uses_ > 0) return &set.flows[i];
+  return nullptr;
+}
+
+Flow* FlowTable::find(std::uint64_t digest) noexcept { return find_in(set_of(digest), digest); }
+
 Flow* FlowTable::use(Time now, std::uint64_t digest, FlowKind kind) noexcept {
   Set& set = set_of(digest);
-  Flow* flow = nullptr;
-  for (std::size_t i = 0; i < kWays && flow == nullptr; ++i)
-    if (set.digests[i] == digest && set.flows[i].uses_ > 0) flow = &set.flows[i];
+  Flow* flow = find_in(set, digest);
   if (flow == nullptr) flow = open(now, set, digest, kind);
   if (flow == nullptr) return nullptr;
   flow->used_ = now;

@@ -35,11 +35,13 @@ struct MptcpState {
   std::optional<ConnectionId> connection;
 };
 
-/// What was decided for a flow: which rule holds, and the path that it took last.
+/// What was decided for a flow: which rule holds, and where it goes.
 struct FlowPlacement {
   bool is_decided = false;
+  bool is_grouped = false;  // counted with its MPTCP connection
   std::optional<RuleId> rule;
-  std::optional<PathId> path;
+  std::optional<PathId> path;  // that it took last
+  std::optional<PathId> home;  // that it returns to, of MPTCP
 };
 
 /// A flow has one order for its data and one for its pure acknowledgements, which need not wait
@@ -70,6 +72,7 @@ class Flow {
   bool is_new(FlowTrack track) const noexcept { return is_new_[index(track)]; }
   /// The flow's last packet is on its way (FIN, RST): its place may be reused soon.
   void close() noexcept { is_closed_ = true; }
+  bool is_closed() const noexcept { return is_closed_; }
 
  private:
   friend class FlowTable;
@@ -97,6 +100,8 @@ class FlowTable {
 
   /// The flow of this digest, opened if need be, and used now. Null: there is no place for it.
   Flow* use(Time now, std::uint64_t digest, FlowKind kind) noexcept;
+  /// The same without opening or using it. Null: it is not known.
+  Flow* find(std::uint64_t digest) noexcept;
   /// A packet of this stream has arrived.
   void on_acknowledged(std::uint16_t stream) noexcept;
   /// The peer has forgotten everything: each stream is new to it.
@@ -117,6 +122,7 @@ class FlowTable {
   using Chunk = std::array<Set, kSetsPerChunk>;
 
   Set& set_of(std::uint64_t digest) noexcept;
+  static Flow* find_in(Set& set, std::uint64_t digest) noexcept;
   static Flow* open(Time now, Set& set, std::uint64_t digest, FlowKind kind) noexcept;
   static bool may_replace(Time now, const Flow& flow) noexcept;
 

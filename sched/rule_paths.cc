@@ -81,9 +81,9 @@ void RulePaths::note_equals(const Candidates& sorted) noexcept {
     const auto known = std::find_if(equals_.begin(), equals_.end(),
                                     [&](const Equal& equal) { return equal.wan == path.wan; });
     if (known == equals_.end())
-      (void)equals_.push({path.wan, path.view.id});  // as many as paths
-    else
-      known->path = std::min(known->path, path.view.id);  // whatever the delay does
+      (void)equals_.push({path.wan, path.view.id, path.view.delay});  // as many as paths
+    else if (path.view.id < known->path)                              // whatever the delay does
+      *known = {path.wan, path.view.id, path.view.delay};
   }
 }
 

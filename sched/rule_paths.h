@@ -38,17 +38,21 @@ class RulePaths {
   using Copies = FixedVector<PathId, kRuleCopiesMax - 1>;
   const Copies& copies() const noexcept { return copies_; }
 
- private:
-  using Candidates = FixedVector<RulePath, kPathCountMax>;
   /// One path of each WAN that is as good as the best.
   struct Equal {
     SocketId wan;
     PathId path;
+    Duration delay{};
   };
+  std::span<const Equal> equals() const noexcept { return {equals_.begin(), equals_.size()}; }
+  /// The path is usable now, and of the best rank.
+  bool is_among_best(PathId path) const noexcept { return (best_mask_ >> path.value & 1) != 0; }
+
+ private:
+  using Candidates = FixedVector<RulePath, kPathCountMax>;
   static Candidates candidates(const FlowRule& rule, std::span<const RulePath> paths) noexcept;
   void note_equals(const Candidates& sorted) noexcept;
   void note_copies(const FlowRule& rule, const Candidates& sorted) noexcept;
-  bool is_among_best(PathId path) const noexcept { return (best_mask_ >> path.value & 1) != 0; }
   std::optional<PathId> choose_hashed(std::uint64_t digest) const noexcept;
 
   Failover failover_;            // Pinned, LowestDelay

@@ -111,7 +111,7 @@ std::string status_json(const InstanceStatus& status) {
   const auto flows_of = [&](FlowKind kind) { return flows[static_cast<std::size_t>(kind)]; };
   json.key("flows")
       .begin_object()
-      .member("mptcp", 0)  // they count as tcp
+      .member("mptcp", flows_of(FlowKind::Mptcp))
       .member("tcp", flows_of(FlowKind::Tcp))
       .member("udp", flows_of(FlowKind::Udp))
       .member("other", flows_of(FlowKind::Other))

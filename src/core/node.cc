@@ -251,6 +251,7 @@ void Node::State::deliver(PeerId peer, const InnerArrival& inner, std::uint8_t o
   if (!packet) return drops.add(DropReason::InnerMalformed);
   if (!routes.allows(peer, packet->source, last_source))
     return drops.add(DropReason::SourceNotAllowed);
+  if (packet->is_tcp()) sessions[peer.value]->on_inner(last_seen, bytes, *packet);
   if ((outer & kEcnMask) != 0) {
     const auto combined = decapsulated_class(packet->traffic_class, outer);
     if (!combined) return drops.add(DropReason::MarkedCe);

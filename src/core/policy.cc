@@ -46,11 +46,21 @@ bool Policy::may_copy(Time now, const SuperPacket& super) noexcept {
   return true;
 }
 
+/// MPTCP shares no path with its other subflows; all else goes where the session sends it.
+Placement Policy::place_unruled(Time now, const PlacedPacket& packet) noexcept {
+  const auto& [flow, digest, super] = packet;
+  Placement placement{.is_repaired = super.inner().is_tcp(), .path = {}, .copies = {}};
+  if (flow == nullptr || !placement.is_repaired) return placement;
+  placement.path = subflows_.place(now, *flow, digest, super.packet(), super.inner());
+  if (placement.path) placement.kind = Placement::Kind::OnPath;
+  return placement;
+}
+
 Placement Policy::place(Time now, const PlacedPacket& packet) noexcept {
   const auto& [flow, digest, super] = packet;
   const bool is_tcp = super.inner().is_tcp();
   const auto id = rules_.empty() ? std::nullopt : rule_of(packet);
-  if (!id) return {.is_repaired = is_tcp, .path = {}, .copies = {}};
+  if (!id) return place_unruled(now, packet);
   const FlowRule& rule = rules_[id->value];
   RuleCounters& counters = counters_[id->value];
   counters.packets += super.segment_count();
@@ -71,7 +81,6 @@ Placement Policy::place(Time now, const PlacedPacket& packet) noexcept {
 }
 
 void Policy::update(Time now, const Control& control) noexcept {
-  if (rules_.empty()) return;
   bool is_news = now >= next_;
   for (const FlowCare care : {FlowCare::Repaired, FlowCare::Plain}) {
     Paths views;
@@ -82,7 +91,9 @@ void Policy::update(Time now, const Control& control) noexcept {
     known = views;
     is_news = true;
   }
-  if (is_news) update_rules(now);
+  if (!is_news) return;
+  subflows_.update(now, paths_[static_cast<std::size_t>(FlowCare::Repaired)]);
+  update_rules(now);
 }
 
 void Policy::update_rules(Time now) noexcept {

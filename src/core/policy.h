@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/control.h"
+#include "core/subflows.h"
 #include "sched/flow.h"
 #include "sched/rule_paths.h"
 #include "sched/rules.h"
@@ -54,6 +55,8 @@ class Policy {
 
   /// What it answers is good until the next call.
   Placement place(Time now, const PlacedPacket& packet) noexcept;
+  /// MPTCP is told by what comes from the peer, too.
+  Subflows& subflows() noexcept { return subflows_; }
   /// Paths may have changed. To be called after every input.
   void update(Time now, const Control& control) noexcept;
   Time next_timeout() const noexcept { return next_; }
@@ -64,10 +67,12 @@ class Policy {
  private:
   using Paths = FixedVector<RulePath, kPathCountMax>;
   std::optional<RuleId> rule_of(const PlacedPacket& packet) noexcept;
+  Placement place_unruled(Time now, const PlacedPacket& packet) noexcept;
   bool may_copy(Time now, const SuperPacket& super) noexcept;
   void update_rules(Time now) noexcept;
 
   const std::vector<FlowRule>& rules_;
+  Subflows subflows_;
   std::vector<RulePaths> paths_of_;  // as rules_
   std::vector<RuleCounters> counters_;
   std::array<Paths, 2> paths_;  // by FlowCare, as last seen

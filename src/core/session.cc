@@ -161,6 +161,7 @@ std::optional<InnerArrival> Session::on_datagram(Time now, const DatagramHead& h
   }
   const auto* inner = std::get_if<InnerArrival>(&opened->content);
   if (inner == nullptr) return {};
+  arrived_on_ = path == nullptr ? std::nullopt : std::optional(path->id());
   if (path != nullptr) path->on_data_received(now, inner->stamp);
   return in_turn(now, *inner, outer_class);
 }

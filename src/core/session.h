@@ -59,6 +59,9 @@ class Session {
   std::optional<InnerArrival> on_datagram(Time now, const DatagramHead& head, MutableBytes datagram,
                                           Outbox& out) noexcept;
 
+  /// A TCP packet from the peer, on its way to the LAN: its options may tell of MPTCP.
+  void on_inner(Time now, Bytes packet, const InnerPacket& inner) noexcept;
+
   /// An inner packet that waited for its turn, virtio header room in front; call until none after
   /// on_datagram() and finish().
   std::optional<ReleasedPacket> take_released() noexcept { return resequencer_.take_released(); }
@@ -151,7 +154,8 @@ class Session {
   std::array<PeerFacts, kEpochs> facts_{};
   PeerFacts current_{};
   EpochId current_epoch_{};
-  Tai64n last_stamp_{};  // of the newest HS_INIT accepted
+  std::optional<PathId> arrived_on_;  // the newest DATA
+  Tai64n last_stamp_{};               // of the newest HS_INIT accepted
   TokenBucket init_limit_;
   Time stale_reply_at_{};
   Time exchange_not_before_{};

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mptcp.h"
 #include "core/session.h"
 #include "proto/limits.h"
 
@@ -37,6 +38,20 @@ void Session::send_placed(Time now, const Placement& placement, Flow* flow,
   if (placement.is_repaired && sent.segments > 0)
     retained_.keep(now, std::move(packet), sent.segments);
   on_sent(now, sent);
+}
+
+/// A flow is known by the packets of its own direction, those to the peer.
+void Session::on_inner(Time now, Bytes packet, const InnerPacket& inner) noexcept {
+  if (!policy_.subflows().is_worth(now, inner)) return;
+  const MptcpOptions options = parse_mptcp(packet, inner);
+  if (!options.any() && (inner.tcp_flags & kTcpSyn) == 0) return;
+  InnerPacket back = inner;
+  std::swap(back.source, back.destination);
+  std::swap(back.source_port, back.destination_port);
+  const std::uint64_t digest = digest_(back);
+  Flow* flow = Subflows::begins(inner, options) ? flows_.use(now, digest, FlowKind::Tcp)
+                                                : flows_.find(digest);
+  if (flow != nullptr) policy_.subflows().on_arrival(now, *flow, inner, options, arrived_on_);
 }
 
 }  // namespace wanbond

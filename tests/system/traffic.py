@@ -56,12 +56,17 @@ def receive_all(connection):
             "longest_gap_at_ns": gap_at, "gaps": gaps}
 
 
+def accept(options):
+    """The first connection to that address. The listener stays: MPTCP joins need it."""
+    options.listener = stream_socket(options)
+    options.listener.bind((options.host, options.port))
+    options.listener.listen(1)
+    return options.listener.accept()[0]
+
+
 def tcp_receive(options):
     """One transfer; the answer goes to the sender, too."""
-    listener = stream_socket(options)
-    listener.bind((options.host, options.port))
-    listener.listen(1)
-    connection, _ = listener.accept()
+    connection = connect(options) if options.serve else accept(options)
     result = receive_all(connection)
     connection.sendall(json.dumps(result).encode())
     connection.close()
@@ -73,7 +78,7 @@ def tcp_send(options):
     told_to_end = []
     signal.signal(signal.SIGUSR1, lambda *_: told_to_end.append(True))
     digest, size = hashlib.sha256(), 0
-    connection = connect(options)
+    connection = accept(options) if options.serve else connect(options)
     start = time.monotonic()
     for chunk in content(options.bytes, options.seed):
         if told_to_end:
@@ -180,6 +185,7 @@ def main():
     parser.add_argument("port", type=int)
     parser.add_argument("--bytes", type=int, default=1_000_000)
     parser.add_argument("--mptcp", type=int, default=0, help="1: multipath TCP")
+    parser.add_argument("--serve", type=int, default=0, help="1: who receives connects, TCP")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=1.0, help="Mbit/s of payload")
     parser.add_argument("--size", type=int, default=1000, help="bytes of payload")

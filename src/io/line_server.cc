@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <utility>
 
@@ -176,6 +177,8 @@ bool may_share_network(const Fd& connection) noexcept {
   ucred peer{};
   socklen_t size = sizeof(peer);
   if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return true;
+  // io_uring keeps the sockets of a killed process open a moment longer than the process.
+  if (peer.pid > 0 && ::kill(peer.pid, 0) != 0 && errno == ESRCH) return false;
   const std::string theirs = "/proc/" + std::to_string(peer.pid) + "/ns/net";
   struct stat own {};
   struct stat other {};

@@ -81,8 +81,9 @@ class LineServer {
 Result<Fd> listen_unix(const std::string& path);
 /// A listening TCP socket.
 Result<Fd> listen_tcp(const Endpoint& endpoint);
-/// True unless the process behind a connected UNIX socket is known to live in another network
-/// namespace. To know, it takes the right to look at that process: root's, or CAP_SYS_PTRACE.
+/// True unless the process behind a connected UNIX socket is known to be gone or to live in another
+/// network namespace. To know the latter, it takes the right to look at that process: root's, or
+/// CAP_SYS_PTRACE.
 bool may_share_network(const Fd& connection) noexcept;
 /// A blocking connection to a UNIX socket; `errno` of the failure in `error_number`.
 Result<Fd> connect_unix(const std::string& path, int& error_number);

@@ -45,4 +45,19 @@ TEST_SUITE("line_server") {
       return connection && !may_share_network(*connection);
     }));
   }
+
+  TEST_CASE("who is dead does not, though its socket still listens") {
+    const SocketFile file;
+    const Result<Fd> listener = listen_unix(file.path);
+    REQUIRE(listener);
+    const pid_t child = ::fork();  // the kernel takes the last to call listen() for the owner
+    if (child == 0) ::_exit(::listen(listener->get(), 1) == 0 ? 0 : 1);
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    REQUIRE(status == 0);
+    int error = 0;
+    const Result<Fd> connection = connect_unix(file.path, error);
+    REQUIRE(connection);
+    CHECK_FALSE(may_share_network(*connection));
+  }
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The packages build, hold what they should, work, and go without a trace.
 
-Usage: packages_test.py deb|rpm. The deb is installed, used and purged in a copy-on-write view of
+Usage: packages_test.py deb|rpm CACHE. Both compile the same program: with ccache, in the folder
+CACHE, only once. The deb is installed, used and purged in a copy-on-write view of
 this system (overlayfs in a mount namespace), so that nothing of the machine is touched and every
 file that is left over shows. Exits 77 (skipped) where the tools or overlayfs are missing."""
 
@@ -116,14 +117,29 @@ mount -t overlay overlay -o lowerdir=/,upperdir={work}/u,workdir={work}/w {work}
                           capture_output=True, check=False).returncode == 0
 
 
+def build_environment(work: Path) -> dict:
+    """For both builds the same flags, wherever their sources lie: then ccache sees it."""
+    return {**os.environ, 'CCACHE_DIR': sys.argv[2], 'CCACHE_BASEDIR': str(work),
+            'CCACHE_DEPEND': '1', 'CCACHE_NOHASHDIR': '1', 'DEB_CXXFLAGS_APPEND': '-g0',
+            'DEB_BUILD_OPTIONS': 'nocheck noautodbgsym parallel=2 '
+                                 'reproducible=-fixfilepath,-fixdebugpath'}
+
+
+def flags_of_deb(environment: dict) -> str:
+    """The compiler's flags as debian/rules gets them; any will do where there is no Debian."""
+    if not shutil.which('dpkg-buildflags'):
+        return '-O2'
+    hardened = {**environment, 'DEB_BUILD_MAINT_OPTIONS': 'hardening=+all'}
+    return ' '.join(run(['dpkg-buildflags', '--get', name], env=hardened).strip()
+                    for name in ('CXXFLAGS', 'CPPFLAGS'))
+
+
 def test_deb(work: Path):
     require('dpkg-buildpackage', 'dh', 'unshare')
     source = work / 'wanbond'
     copy_sources(source)
     shutil.copytree(source / 'packaging/debian', source / 'debian')
-    run(['dpkg-buildpackage', '-b', '-us', '-uc'], cwd=source,
-        env={**os.environ, 'DEB_BUILD_OPTIONS': 'nocheck noautodbgsym parallel=2',
-             'DEB_CXXFLAGS_APPEND': '-g0'})
+    run(['dpkg-buildpackage', '-b', '-us', '-uc'], cwd=source, env=build_environment(work))
     package = next(work.glob('wanbond_*.deb'))
     contents = run(['dpkg-deb', '--contents', package])
     expect_files([line.split()[5][1:] for line in contents.splitlines() if line[0] != 'd'])
@@ -140,6 +156,8 @@ def test_deb(work: Path):
 
 def test_rpm(work: Path):
     require('rpmbuild', 'rpm')
+    environment = build_environment(work)
+    flags = flags_of_deb(environment)
     spec = (ROOT / 'packaging/rpm/wanbond.spec').read_text('utf-8')
     version = next(line.split()[1] for line in spec.splitlines() if line.startswith('Version:'))
     source, top = work / f'wanbond-{version}', work / 'rpmbuild'
@@ -148,8 +166,8 @@ def test_rpm(work: Path):
     with tarfile.open(top / f'SOURCES/wanbond-{version}.tar.gz', 'w:gz') as archive:
         archive.add(source, source.name)
     run(['rpmbuild', '-bb', '--nodeps', '--define', f'_topdir {top}', '--define',
-         f'_dbpath {work}/rpmdb', '--define', 'debug_package %{nil}', '--define', 'optflags -O0',
-         source / 'packaging/rpm/wanbond.spec'])
+         f'_dbpath {work}/rpmdb', '--define', 'debug_package %{nil}', '--define',
+         f'optflags {flags}', source / 'packaging/rpm/wanbond.spec'], env=environment)
     package = next((top / 'RPMS').glob('*/wanbond-*.rpm'))
     expect_files(run(['rpm', '-qlp', package]).splitlines())
     print(run(['rpm', '-qip', package]))

@@ -24,8 +24,11 @@ bool is_same(const RulePath& a, const RulePath& b) noexcept {
 
 }  // namespace
 
-Policy::Policy(const std::vector<FlowRule>& rules)
-    : rules_(rules), paths_of_(rules.size()), counters_(rules.size()) {}
+Policy::Policy(const NodeSettings& settings)
+    : rules_(settings.rules),
+      lan_maps_(settings.lans),
+      paths_of_(rules_.size()),
+      counters_(rules_.size()) {}
 
 std::optional<RuleId> Policy::rule_of(const PlacedPacket& packet) noexcept {
   const auto& [flow, digest, super] = packet;
@@ -46,12 +49,15 @@ bool Policy::may_copy(Time now, const SuperPacket& super) noexcept {
   return true;
 }
 
-/// MPTCP shares no path with its other subflows; all else goes where the session sends it.
+/// A mapped subnet has its WAN, MPTCP shares no path with its other subflows; all else goes where
+/// the session sends it.
 Placement Policy::place_unruled(Time now, const PlacedPacket& packet) noexcept {
   const auto& [flow, digest, super] = packet;
   Placement placement{.is_repaired = super.inner().is_tcp(), .path = {}, .copies = {}};
-  if (flow == nullptr || !placement.is_repaired) return placement;
-  placement.path = subflows_.place(now, *flow, digest, super.packet(), super.inner());
+  const InnerPacket& inner = super.inner();
+  if (!lan_maps_.is_empty()) placement.path = lan_maps_.place(inner.source, inner.destination);
+  if (!placement.path && flow != nullptr && inner.is_tcp())
+    placement.path = subflows_.place(now, *flow, digest, super.packet(), inner);
   if (placement.path) placement.kind = Placement::Kind::OnPath;
   return placement;
 }
@@ -92,12 +98,13 @@ void Policy::update(Time now, const Control& control) noexcept {
     is_news = true;
   }
   if (!is_news) return;
+  lan_maps_.update(now, paths_[static_cast<std::size_t>(FlowCare::Repaired)]);
   subflows_.update(now, paths_[static_cast<std::size_t>(FlowCare::Repaired)]);
   update_rules(now);
 }
 
 void Policy::update_rules(Time now) noexcept {
-  next_ = kNever;
+  next_ = lan_maps_.next_timeout();
   for (std::size_t i = 0; i < rules_.size(); ++i) {
     paths_of_[i].update(now, rules_[i], paths_[static_cast<std::size_t>(care_of(rules_[i]))]);
     next_ = std::min(next_, paths_of_[i].next_timeout());

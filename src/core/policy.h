@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/control.h"
+#include "core/lan_maps.h"
 #include "core/subflows.h"
 #include "sched/flow.h"
 #include "sched/rule_paths.h"
@@ -50,11 +51,20 @@ struct RuleCounters {
 /// Owned by the session.
 class Policy {
  public:
-  /// `rules` outlive it.
-  explicit Policy(const std::vector<FlowRule>& rules);
+  /// `settings` outlive it.
+  explicit Policy(const NodeSettings& settings);
 
   /// What it answers is good until the next call.
   Placement place(Time now, const PlacedPacket& packet) noexcept;
+  /// Tells the peer of our subnets; see LanMaps.
+  void add_lan_maps(Time now, const Path& path, ControlPlan& plan) noexcept {
+    if (path.is_usable()) lan_maps_.add_to(now, path.id(), path.address().socket, plan);
+  }
+  /// The peer, whose addresses `allowed` are, tells of its own.
+  void on_lan_map(const LanMapFrame& map, std::span<const Prefix> allowed) {
+    if (lan_maps_.on_map(map, allowed)) next_ = Time{};
+  }
+  void on_peer_restarted() noexcept { lan_maps_.on_peer_restarted(); }
   /// MPTCP is told by what comes from the peer, too.
   Subflows& subflows() noexcept { return subflows_; }
   /// Paths may have changed. To be called after every input.
@@ -72,6 +82,7 @@ class Policy {
   void update_rules(Time now) noexcept;
 
   const std::vector<FlowRule>& rules_;
+  LanMaps lan_maps_;
   Subflows subflows_;
   std::vector<RulePaths> paths_of_;  // as rules_
   std::vector<RuleCounters> counters_;

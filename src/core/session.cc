@@ -71,7 +71,7 @@ Session::Session(Time now, PeerId peer, const RemoteIdentity& remote, const Sess
       exchange_(shared.local, remote_, facts_of(configured_, shared), peer, shared.slots,
                 shared.random),
       digest_(shared.random),
-      policy_(shared.settings.rules),
+      policy_(shared.settings),
       egress_(keyring_, shared.pool, shared.drops, retained_),
       salvage_(egress_, retained_, flows_),
       ingress_(keyring_, shared.drops),
@@ -185,6 +185,8 @@ std::optional<InnerArrival> Session::in_turn(Time now, const InnerArrival& inner
 void Session::on_reports(Time now, FrameReader frames, Outbox& out) noexcept {
   const auto to = route(FlowCare::Repaired);
   while (const std::optional<Frame> frame = frames.next()) {
+    if (const auto* map = std::get_if<LanMapFrame>(&*frame))
+      policy_.on_lan_map(*map, configured_.allowed_ips);
     const auto* report = std::get_if<FeedbackFrame>(&*frame);
     Path* reported = report == nullptr ? nullptr : control_.find(report->path);
     if (reported == nullptr) continue;
@@ -196,7 +198,8 @@ void Session::on_reports(Time now, FrameReader frames, Outbox& out) noexcept {
 /// Sends what is due on a path. A report with news also goes over the path that flows take, which
 /// is the fastest: the reported one may not carry it.
 void Session::send_reports(Time now, Path& path, Outbox& out) noexcept {
-  while (const auto plan = path.poll_transmit(now)) {
+  while (auto plan = path.poll_transmit(now)) {
+    policy_.add_lan_maps(now, path, *plan);
     egress_.send_control(now, *plan, path, out);
     Path* other = control_.selected(FlowCare::Repaired);
     if (other == nullptr || other == &path || !path.has_reported_news()) continue;
@@ -322,6 +325,7 @@ void Session::adopt(Time now, EpochId epoch, const PathAddress& proven, Outbox& 
   if (current_.boot_id != 0 && current_.boot_id != facts.boot_id) {
     control_.on_peer_restarted(now);
     flows_.on_peer_restarted();
+    policy_.on_peer_restarted();
     resequencer_.reset();
   }
   for (const auto& path : control_.paths())

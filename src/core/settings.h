@@ -58,12 +58,20 @@ struct PeerSettings {
   std::vector<PathSettings> paths;  // at most 32 with an endpoint
 };
 
+inline constexpr std::size_t kLansMax = 64;
+/// A subnet of this side's LAN, all of whose flows take one WAN.
+struct LanSettings {
+  Prefix subnet;
+  SocketId wan;
+};
+
 /// The whole node.
 struct NodeSettings {
   KeyPair keys;
   NetKey netkey;
   std::vector<WanSettings> wans;    // 1 to 32
   std::vector<PeerSettings> peers;  // at most 4096
+  std::vector<LanSettings> lans;    // at most kLansMax
   std::vector<FlowRule> rules;      // at most kRulesMax; the first that matches counts
   std::uint16_t tun_mtu_bytes = 1420;
   UdpOffload tun_udp = UdpOffload::Off;    // whether the TUN device takes super packets of UDP

@@ -126,6 +126,8 @@ int run_check(Arguments arguments) {
     if (!wan.settings.name.empty()) print_wan(wan);
   for (std::size_t i = 0; i < config->peers.size(); ++i)
     print_peer(config->peers[i], plan->node.peers[i], *plan);
+  for (const LanConfig& lan : config->lans)
+    std::cout << "lan " << lan.name << ": " << join(lan.subnets) << " wan " << lan.wan << "\n";
   for (const RuleConfig& rule : config->rules) print_rule(rule);
   for (const std::string& warning : config->warnings) complain("warning: " + warning);
   for (const std::string& warning : plan->warnings) complain("warning: " + warning);

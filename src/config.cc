@@ -81,7 +81,7 @@ T& append(std::vector<T>& list, const ConfigSection& section, Diagnostics& diagn
 
 Result<Config> parse_config(const std::vector<ConfigText>& texts) {
   Diagnostics diagnostics;
-  Sections sections{merge_sections(texts, diagnostics), {}};
+  Sections sections{merge_sections(texts, diagnostics)};
   Config config;
   config.file = texts.front().file;
   config.name = instance_name(config.file);
@@ -90,7 +90,7 @@ Result<Config> parse_config(const std::vector<ConfigText>& texts) {
     if (section.kind == "Interface") read_section(section, config.interface, diagnostics);
     if (section.kind == "Wan") append(config.wans, section, diagnostics);
     if (section.kind == "Peer") append(config.peers, section, diagnostics);
-    if (section.kind == "Lan") append(sections.lans, section, diagnostics);
+    if (section.kind == "Lan") append(config.lans, section, diagnostics);
     if (section.kind == "Rule") append(config.rules, section, diagnostics);
   }
   check_config(config, sections, diagnostics);

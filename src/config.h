@@ -97,6 +97,14 @@ struct PeerConfig {
   PresharedKey psk;             // filled by load_config
 };
 
+/// [Lan NAME].
+struct LanConfig {
+  Place place;
+  std::string name;
+  std::vector<Prefix> subnets;
+  std::string wan;
+};
+
 /// [Rule NAME].
 struct RuleConfig {
   Place place;
@@ -111,6 +119,7 @@ struct Config {
   InterfaceConfig interface;
   std::vector<WanConfig> wans;  // empty: every interface with a default route
   std::vector<PeerConfig> peers;
+  std::vector<LanConfig> lans;
   std::vector<RuleConfig> rules;  // in file order
   KeyPair keys;                   // filled by load_config
   NetKey netkey;                  // filled by load_config

@@ -179,15 +179,24 @@ void check_peers(const Config& config, const Sections& sections, Diagnostics& di
 }
 
 void check_lans(const Config& config, const Sections& sections, Diagnostics& diagnostics) {
-  for (const LanConfig& lan : sections.lans) {
+  std::map<Prefix, std::string> owners;
+  for (const LanConfig& lan : config.lans) {
     const ConfigSection& section = section_of(sections, "Lan", lan.name);
     if (lan.subnets.empty()) diagnostics.error(lan.place, "[Lan " + lan.name + "] needs a Subnet");
     if (lan.wan.empty())
       diagnostics.error(lan.place, "[Lan " + lan.name + "] needs a Wan");
     else
       check_wan_name(config, lan.wan, place_of(section, "Wan"), diagnostics);
-    diagnostics.error(lan.place, "[Lan] is not supported by this version; take the section out");
+    for (std::size_t i = 0; i < lan.subnets.size(); ++i) {
+      const auto [owner, is_new] = owners.try_emplace(lan.subnets[i], lan.name);
+      if (!is_new)
+        diagnostics.error(
+            place_of(section, "Subnet", i),
+            "Subnet: " + lan.subnets[i].to_string() + " is also in [Lan " + owner->second + "]");
+    }
   }
+  if (owners.size() > kLansMax)
+    diagnostics.error(config.lans.back().place, "more than 64 subnets in [Lan] sections");
 }
 
 bool takes_all_paths(RuleMode mode) {

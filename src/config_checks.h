@@ -13,10 +13,9 @@ namespace wanbond {
 inline constexpr std::size_t kWanNameMax = 16;
 inline constexpr std::size_t kNameMax = 64;
 
-/// All sections as written, and those kinds that are only checked.
+/// All sections as written.
 struct Sections {
   std::vector<ConfigSection> all;
-  std::vector<LanConfig> lans;
 };
 
 /// Reports faults and suspicions of the whole.

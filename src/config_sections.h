@@ -9,14 +9,6 @@
 
 namespace wanbond {
 
-/// [Lan NAME]: understood and checked; not acted on by this version.
-struct LanConfig {
-  Place place;
-  std::string name;
-  std::vector<Prefix> subnets;
-  std::string wan;
-};
-
 /// Fill in what the section says over the defaults; faults go to `diagnostics`.
 void read_section(const ConfigSection& section, InterfaceConfig& out, Diagnostics& diagnostics);
 void read_section(const ConfigSection& section, WanConfig& out, Diagnostics& diagnostics);

@@ -170,6 +170,15 @@ std::uint16_t tun_mtu(const Config& config, const Plan& plan) {
   return static_cast<std::uint16_t>(std::max(lowest, kTunMtuMin + kOverheadBytes) - kOverheadBytes);
 }
 
+Result<void> plan_lan(const LanConfig& lan, Plan& plan) {
+  const auto wan = find_wan(plan, lan.wan);
+  if (!wan)
+    return Error{lan.place.to_string() + ": there is no WAN " + lan.wan + "; give it a [Wan " +
+                 lan.wan + "] section"};
+  for (const Prefix& subnet : lan.subnets) plan.node.lans.push_back({subnet, *wan});
+  return {};
+}
+
 Result<void> plan_rule(const RuleConfig& rule, Plan& plan) {
   plan.node.rules.push_back(rule.rule);
   for (const std::string& name : rule.wans) {
@@ -257,6 +266,9 @@ Result<Plan> make_plan(const Config& config, const Machine& machine) {
   plan.node.tun_mtu_bytes = tun_mtu(config, plan);
   for (const PeerConfig& peer : config.peers) {
     if (const auto done = plan_peer(peer, plan); !done) return done.error();
+  }
+  for (const LanConfig& lan : config.lans) {
+    if (const auto done = plan_lan(lan, plan); !done) return done.error();
   }
   for (const RuleConfig& rule : config.rules) {
     if (const auto done = plan_rule(rule, plan); !done) return done.error();

@@ -171,8 +171,13 @@ const Row kFaults[] = {
     {minimal("", "Endpoint = 1.2.3.4:5\nPaths = f>1.2.3.4:6\n[Wan f]\nDevice = e0\n"),
      "t.conf:7: Paths: 1.2.3.4:6 is no Endpoint of [Peer hq]; did you mean 1.2.3.4:5?"},
     {minimal("", "[Lan a]\nSubnet = 10.1.0.0/24\nWan = fibre\n[Wan fiber]\nDevice = e0\n"),
-     "t.conf:8: there is no [Wan fibre]; did you mean fiber?\n"
-     "t.conf:6: [Lan] is not supported by this version; take the section out"},
+     "t.conf:8: there is no [Wan fibre]; did you mean fiber?"},
+    {minimal("", "[Lan a]\nWan = w\n"), "t.conf:6: [Lan a] needs a Subnet"},
+    {minimal("", "[Lan a]\nSubnet = 10.1.0.0/24\n"), "t.conf:6: [Lan a] needs a Wan"},
+    {minimal("",
+             "[Lan a]\nSubnet = 10.1.0.0/24\nWan = w\n"
+             "[Lan b]\nSubnet = 10.2.0.0/24, 10.1.0.0/24\nWan = v\n"),
+     "t.conf:10: Subnet: 10.1.0.0/24 is also in [Lan a]"},
     {minimal("", "[Rule v]\nMatch = proto=udp\n"), "t.conf:6: [Rule v] needs a Mode"},
     {minimal("", "[Rule v]\nMode = agregate\n"),
      "t.conf:7: Mode: 'agregate' is not aggregate, pinned, lowest-delay, handoff, duplicate, hash "

@@ -70,6 +70,7 @@ void put_options(ByteWriter& writer, const TcpHeader& header) {
     writer.u8(4);
     writer.u16_be(header.mss_bytes);
   }
+  writer.put(header.mptcp);
   if (header.sacks.empty()) return;
   writer.u8(kOptionNop);
   writer.u8(kOptionNop);
@@ -127,8 +128,8 @@ ByteString make_udp(const Conversation& who, Bytes payload) {
 }
 
 ByteString make_tcp(const Conversation& who, const TcpHeader& header, Bytes payload) {
-  const std::size_t options =
-      (header.mss_bytes != 0 ? 4U : 0U) + (header.sacks.empty() ? 0U : 4 + 8 * header.sacks.size());
+  const std::size_t options = (header.mss_bytes != 0 ? 4U : 0U) + header.mptcp.size() +
+                              (header.sacks.empty() ? 0U : 4 + 8 * header.sacks.size());
   const std::size_t l4_bytes = kTcpHeaderBytes + options + payload.size();
   ByteString packet(ip_header_bytes(who) + l4_bytes);
   ByteWriter writer(packet);

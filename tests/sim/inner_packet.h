@@ -28,6 +28,7 @@ struct TcpHeader {
   std::uint8_t flags = 0;
   std::uint16_t mss_bytes = 0;  // 0: no option
   FixedVector<SackBlock, 3> sacks;
+  ByteString mptcp = {};  // option 30 as it is, a multiple of 4 bytes; not read
 };
 
 /// Who talks to whom.

@@ -42,9 +42,9 @@ def test_each_wan_carries_a_subflow():
         bench.up()
         flow = harness.Flow(bench, bench.hq_lan, bench.branch_lan, f"{LAN['hq']}.10", "tcp",
                             bytes=1 << 30, mptcp=1, serve=1)
-        time.sleep(2.5)
+        time.sleep(2)
         before, start = received(bench), time.monotonic()
-        time.sleep(2.5)
+        time.sleep(2)
         after, seconds = received(bench), time.monotonic() - start
         share = {wan: after[wan] - before[wan] for wan in after}
         total = sum(share.values())
@@ -54,10 +54,10 @@ def test_each_wan_carries_a_subflow():
         assert min(share.values()) >= SHARE_MIN * total, share
         assert total * 8 / seconds / 1e6 >= GOODPUT_MIN, share
         cut = bench.lab.cut("lte")
-        time.sleep(1.5)
+        time.sleep(1.2)
         bench.lab.restore("lte")
         bench.branch.wait_path("lte", "up")
-        time.sleep(1.5)
+        time.sleep(1.2)
         flow.finish()
         result = flow.result()
         print(f"  {result['goodput_mbps']:.0f} Mbit/s in all, longest gap "

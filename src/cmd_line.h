@@ -71,6 +71,7 @@ void complain(const std::string& message);
 int run_check(Arguments arguments);
 int run_demo(Arguments arguments);
 int run_events(Arguments arguments);
+int run_explain(Arguments arguments);
 int run_genkey(Arguments arguments);
 int run_genpsk(Arguments arguments);
 int run_node(Arguments arguments);

@@ -1,6 +1,7 @@
 // The control socket's and the metrics' protocols: one line asks, text answers.
 //   show text | show colour | show json      the state, once
 //   events text | events json [follow]       the last events, and with `follow` those to come
+//   explain src=A dst=B ...                  see explain.h
 //   set path|wan NAME ORDER                  see core/order.h: "ok", or what is wrong
 //   GET /metrics HTTP/1.x                    Prometheus text (on the Metrics address only)
 #pragma once

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "crypto/aead.h"
+#include "explain.h"
 #include "io/service.h"
 #include "metrics.h"
 #include "sandbox.h"
@@ -224,9 +225,18 @@ void Instance::on_token(int token) {
 }
 
 void Instance::on_request(const LineRequest& request) {
+  if (request.line.starts_with("explain ")) return explain(request);
   if (!request.line.starts_with("set "))
     return control_->on_request(request, events_, [this] { return status(); });
   control_->server().answer(request.client, obey(request.line), LineServer::After::Close);
+}
+
+void Instance::explain(const LineRequest& request) {
+  const auto question = parse_question(request.line.substr(sizeof "explain"));
+  const std::string answer =
+      question ? explanation_text(node_->explain(question->inner, question->bytes))
+               : question.error().message + "\n";
+  control_->server().answer(request.client, answer, LineServer::After::Close);
 }
 
 std::string Instance::obey(const std::string& line) {

@@ -56,6 +56,7 @@ class Instance {
 
   void on_token(int token);
   void on_request(const LineRequest& request);
+  void explain(const LineRequest& request);
   std::string obey(const std::string& line);
   void on_events();
   void on_links_changed();

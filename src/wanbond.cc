@@ -18,6 +18,7 @@ constexpr std::array kCommands{
     Command{"check", run_check, "read a configuration and say what would run"},
     Command{"show", run_show, "state of peers and paths of a running node"},
     Command{"events", run_events, "its state changes, with their causes"},
+    Command{"explain", run_explain, "which rule, mode and path a flow would get"},
     Command{"set", run_set, "take a WAN or a path out of use by hand, or back"},
     Command{"demo", run_demo, "two sites, three emulated WANs, one cut, a report"},
     Command{"genkey", run_genkey, "print a new private key"},

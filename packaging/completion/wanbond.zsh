@@ -13,6 +13,7 @@ _wanbond() {
     'run:run a node in the foreground'
     'check:read a configuration and say what would run'
     'show:state of peers and paths of a running node'
+    'explain:which rule, mode and path a flow would get'
     'set:take a WAN or a path out of use by hand, or back'
     'events:its state changes, with their causes'
     'genkey:print a new private key'
@@ -38,6 +39,13 @@ _wanbond() {
         '--json[for programs]' '--keep[keep configurations and logs]'
       ;;
     show) _arguments '--help[show usage]' '--json[for programs]' $instance ;;
+    explain)
+      _arguments '--help[show usage]' '--proto[protocol]:protocol:(tcp udp icmp)' \
+        '--sport[source port]:port:' '--dport[destination port]:port:' '--dscp[DSCP]:dscp:' \
+        '--size[bytes of its first packet]:bytes:' \
+        '(-c --config)'{-c,--config}'[configuration file]:file:_files' '1:source:' \
+        '2:destination:' '3:instance:_wanbond_instances'
+      ;;
     set)
       _arguments '--help[show usage]' \
         '(-c --config)'{-c,--config}'[configuration file]:file:_files' '1:kind:(path wan)' \

@@ -442,6 +442,13 @@ void Node::close(Time now, Outbox& out) noexcept {
   for (const auto& session : state_->sessions) session->close(now, out);
 }
 
+std::optional<FlowExplanation> Node::explain(const InnerPacket& inner, std::uint32_t bytes) const {
+  RouteTable::Memo memo;
+  const auto peer = state_->routes.find(inner.destination, memo);
+  if (!peer) return {};
+  return state_->sessions[peer->value]->explain(inner, bytes);
+}
+
 NodeStatus Node::status(Time now) const {
   NodeStatus status{.peers = {}, .rules = {}, .drops = state_->drops};
   for (const FlowRule& rule : state_->settings.rules)

@@ -71,19 +71,35 @@ Placement Policy::place(Time now, const PlacedPacket& packet) noexcept {
   RuleCounters& counters = counters_[id->value];
   counters.packets += super.segment_count();
   counters.bytes += super.packet().size();
-  Placement placement{.is_repaired = rule.repairs(is_tcp), .path = {}, .copies = {}};
-  if (rule.mode == RuleMode::Aggregate) return placement;
-  if (rule.mode == RuleMode::Drop) {
-    placement.kind = Placement::Kind::Drop;
-    return placement;
-  }
-  placement.kind = Placement::Kind::OnPath;
-  const RulePaths& paths = paths_of_[id->value];
   const auto before = flow == nullptr ? std::nullopt : flow->placement().path;
-  placement.path = paths.choose(rule, digest, before);
-  if (!paths.copies().empty() && may_copy(now, super)) placement.copies = paths.copies();
+  Placement placement = place_by(rule, paths_of_[id->value], digest, before);
+  placement.is_repaired = rule.repairs(is_tcp);
+  if (!placement.copies.empty() && !may_copy(now, super)) placement.copies = {};
   if (flow != nullptr) flow->placement().path = placement.path;
   return placement;
+}
+
+Placement Policy::place_by(const FlowRule& rule, const RulePaths& paths, std::uint64_t digest,
+                           std::optional<PathId> before) const noexcept {
+  Placement placement{.path = {}, .copies = {}};
+  if (rule.mode == RuleMode::Aggregate) return placement;
+  placement.kind = rule.mode == RuleMode::Drop ? Placement::Kind::Drop : Placement::Kind::OnPath;
+  placement.path = paths.choose(rule, digest, before);
+  placement.copies = {paths.copies().begin(), paths.copies().size()};
+  return placement;
+}
+
+Policy::Answer Policy::explain(std::uint64_t digest, const InnerPacket& inner,
+                               std::uint32_t bytes) const noexcept {
+  Answer answer{.rule = find_rule(rules_, inner, bytes), .placement = {.path = {}, .copies = {}}};
+  if (answer.rule) {
+    const std::size_t i = answer.rule->value;
+    answer.placement = place_by(rules_[i], paths_of_[i], digest, std::nullopt);
+    return answer;
+  }
+  answer.placement.path = lan_maps_.place(inner.source, inner.destination);
+  if (answer.placement.path) answer.placement.kind = Placement::Kind::OnPath;
+  return answer;
 }
 
 void Policy::update(Time now, const Control& control) noexcept {

@@ -67,6 +67,13 @@ class Policy {
   void on_peer_restarted() noexcept { lan_maps_.on_peer_restarted(); }
   /// MPTCP is told by what comes from the peer, too.
   Subflows& subflows() noexcept { return subflows_; }
+  /// What place() would answer for the first packet of a flow; asks and counts nothing.
+  struct Answer {
+    std::optional<RuleId> rule;
+    Placement placement;  // Default: nothing is asked for it
+  };
+  Answer explain(std::uint64_t digest, const InnerPacket& inner,
+                 std::uint32_t bytes) const noexcept;
   /// Paths may have changed. To be called after every input.
   void update(Time now, const Control& control) noexcept;
   Time next_timeout() const noexcept { return next_; }
@@ -77,6 +84,8 @@ class Policy {
  private:
   using Paths = FixedVector<RulePath, kPathCountMax>;
   std::optional<RuleId> rule_of(const PlacedPacket& packet) noexcept;
+  Placement place_by(const FlowRule& rule, const RulePaths& paths, std::uint64_t digest,
+                     std::optional<PathId> before) const noexcept;
   Placement place_unruled(Time now, const PlacedPacket& packet) noexcept;
   bool may_copy(Time now, const SuperPacket& super) noexcept;
   void update_rules(Time now) noexcept;

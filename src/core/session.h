@@ -95,6 +95,8 @@ class Session {
   std::size_t inner_bytes_max() const noexcept;
   bool is_up() const noexcept { return is_up_; }
   PeerStatus status(Time now) const;
+  /// `bytes`: of the packet.
+  FlowExplanation explain(const InnerPacket& inner, std::uint32_t bytes) const;
 
  private:
   /// What the peer said of itself in the handshake that made an epoch.

@@ -40,6 +40,30 @@ void Session::send_placed(Time now, const Placement& placement, Flow* flow,
   on_sent(now, sent);
 }
 
+FlowExplanation Session::explain(const InnerPacket& inner, std::uint32_t bytes) const {
+  FlowExplanation explanation{.peer = configured_.name, .rule = {}, .paths = {}};
+  const auto& [rule, placement] = policy_.explain(digest_(inner), inner, bytes);
+  const auto name = [&](PathId id) {
+    const Path* path = control_.find(id);
+    if (path != nullptr) explanation.paths.push_back(control_.path_name(*path));
+  };
+  if (rule) {
+    explanation.cause = FlowExplanation::Cause::Rule;
+    explanation.rule = shared_.settings.rules[rule->value].name;
+    explanation.mode = shared_.settings.rules[rule->value].mode;
+  }
+  if (placement.kind == Placement::Kind::Default) {
+    const Path* path = control_.selected(inner.is_tcp() ? FlowCare::Repaired : FlowCare::Plain);
+    if (path != nullptr) name(path->id());
+    return explanation;
+  }
+  if (!rule) explanation.cause = FlowExplanation::Cause::Lan;
+  if (placement.kind == Placement::Kind::Drop) return explanation;
+  if (placement.path) name(*placement.path);
+  for (const PathId copy : placement.copies) name(copy);
+  return explanation;
+}
+
 /// A flow is known by the packets of its own direction, those to the peer.
 void Session::on_inner(Time now, Bytes packet, const InnerPacket& inner) noexcept {
   if (!policy_.subflows().is_worth(now, inner)) return;

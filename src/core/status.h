@@ -68,6 +68,16 @@ struct RuleStatus {
   RuleCounters total;
 };
 
+/// Where the first packet of a flow would go, and why.
+struct FlowExplanation {
+  enum class Cause : std::uint8_t { Rule, Lan, Default };
+  std::string peer;
+  Cause cause = Cause::Default;
+  std::string rule;                // its name
+  RuleMode mode{};                 // and mode
+  std::vector<std::string> paths;  // the second and later ones get copies; empty: none
+};
+
 struct NodeStatus {
   std::vector<PeerStatus> peers;
   std::vector<RuleStatus> rules;

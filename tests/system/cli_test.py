@@ -13,7 +13,7 @@ WANBOND = ''
 SECRET = 'yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk='
 PUBLIC = 'HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw='
 PEER = 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg='
-COMMANDS = ['run', 'check', 'show', 'events', 'genkey', 'pubkey', 'genpsk', 'version']
+COMMANDS = ['run', 'check', 'show', 'events', 'explain', 'genkey', 'pubkey', 'genpsk', 'version']
 
 
 def wanbond(*words, stdin='', env=None):

@@ -67,6 +67,22 @@ def check_pinned(bench):
     assert result["longest_gap_ms"] < 250 and result["duplicates"] == 0, result
 
 
+def check_explain(bench):
+    """What a flow would get, by rule and by none."""
+    def lines(*words):
+        return bench.branch.command("explain", "10.77.0.2", *words)[1].splitlines()
+    fiber, lte = (bench.branch.path(wan)["name"] for wan in ("fiber", "lte"))
+    hq = TUNNEL["hq"][0]
+    assert lines(hq, "--proto", "udp", "--size", "228") == [
+        "peer hq", "rule voip: duplicate", f"path {fiber}", f"copy {lte}"]
+    assert lines(hq, "--proto", "udp", "--dport", "5001") == [
+        "peer hq", "rule backup: pinned", f"path {lte}"]
+    assert lines(hq, "--proto", "icmp") == ["peer hq", "rule no-ping: drop"]
+    assert lines(hq)[0] == "peer hq" and lines(hq)[-1] == f"path {fiber}", lines(hq)
+    assert lines("192.0.2.1")[0].startswith("no peer"), lines("192.0.2.1")
+    assert bench.branch.command("explain", "10.77.0.2", "fd77::1", check=False)[0] == 2
+
+
 def test_rules_hold():
     """duplicate loses nothing over a bad WAN, pinned leaves its WAN only on failure, drop drops"""
     with TwoSites(WANS) as bench:
@@ -74,6 +90,7 @@ def test_rules_hold():
         rule(bench, "backup", Match="proto=udp dport=5000-6000", Mode="pinned", Wans="lte")
         rule(bench, "no-ping", Match="proto=icmp dst=10.77.0.0/24", Mode="drop")
         bench.up()
+        check_explain(bench)
         assert not harness.ping(bench.branch_site, TUNNEL["hq"][0], count=3)
         assert bench.branch.drops()["rule"] == 3 == rule_of(bench, "no-ping")["packets"]
         check_duplicate(bench)

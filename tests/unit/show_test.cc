@@ -5,6 +5,7 @@
 
 #include "control.h"
 #include "event_log.h"
+#include "explain.h"
 #include "hooks.h"
 #include "json_writer.h"
 #include "metrics.h"
@@ -63,6 +64,35 @@ TEST_SUITE("show") {
     CHECK(json.text() ==
           "{\"a\\\"\\\\\\u000a\\u0001\": \"x\", \"n\": 1.5, \"i\": 7, \"t\": true, "
           "\"l\": [1, \"s\", null], \"inf\": null, \"z\": 0.0}");
+  }
+
+  TEST_CASE("explain understands one value of each, and says what would become of it") {
+    const auto question =
+        parse_question("src=10.1.0.10 dst=10.2.0.20 proto=udp sport=7 dport=5060 dscp=ef size=200");
+    REQUIRE(question);
+    CHECK(question->inner.source.to_string() == "10.1.0.10");
+    CHECK(question->inner.is_udp());
+    CHECK(question->inner.source_port == 7);
+    CHECK(question->inner.destination_port == 5060);
+    CHECK(question->inner.dscp() == 46);
+    CHECK(question->bytes == 200);
+    CHECK(parse_question("src=fd00::1 dst=fd00::2")->inner.is_tcp());
+    CHECK_FALSE(parse_question("src=fd00::1 dst=fd00::2 proto=47")->inner.has_l4());
+    for (const char* text :
+         {"", "src=10.1.0.10", "src=10.1.0.0/24 dst=10.2.0.1", "src=10.1.0.1 dst=fd00::1",
+          "src=10.1.0.1 dst=10.2.0.1 dport=1-2", "src=10.1.0.1 dst=10.2.0.1 proto=tcp,udp",
+          "src=10.1.0.1 dst=10.2.0.1 size=x", "src=10.1.0.1 dst=10.2.0.1 colour=red"})
+      CHECK_FALSE(parse_question(text));
+    using Cause = FlowExplanation::Cause;
+    CHECK(explanation_text(FlowExplanation{.peer = "hq",
+                                           .cause = Cause::Rule,
+                                           .rule = "voip",
+                                           .mode = RuleMode::Duplicate,
+                                           .paths = {"fiber>a", "lte>b"}}) ==
+          "peer hq\nrule voip: duplicate\npath fiber>a\ncopy lte>b\n");
+    CHECK(contains(explanation_text(FlowExplanation{.peer = "hq", .cause = Cause::Lan}),
+                   "no usable path"));
+    CHECK(contains(explanation_text(std::nullopt), "no peer"));
   }
 
   TEST_CASE("show --json has the names of the interface") {

@@ -68,7 +68,10 @@ FlowExplanation Session::explain(const InnerPacket& inner, std::uint32_t bytes) 
 void Session::on_inner(Time now, Bytes packet, const InnerPacket& inner) noexcept {
   if (!policy_.subflows().is_worth(now, inner)) return;
   const MptcpOptions options = parse_mptcp(packet, inner);
-  if (!options.any() && (inner.tcp_flags & kTcpSyn) == 0) return;
+  // Of data only what stands for a lost third packet matters; of a SYN also that it has no option.
+  const bool is_data = inner.payload_bytes() > 0;
+  const bool is_news = is_data ? options.capable.has_value() : options.any();
+  if (!is_news && (inner.tcp_flags & kTcpSyn) == 0) return;
   InnerPacket back = inner;
   std::swap(back.source, back.destination);
   std::swap(back.source_port, back.destination_port);

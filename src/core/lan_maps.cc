@@ -1,6 +1,7 @@
 #include "core/lan_maps.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace wanbond {
 namespace {
@@ -25,8 +26,8 @@ LanMaps::LanMaps(const std::vector<LanSettings>& lans) {
     near_.push_back({.subnet = lan.subnet,
                      .rule = {.name = "", .match = {}, .mode = RuleMode::Pinned, .wans = {lan.wan}},
                      .paths = {}});
-  std::stable_sort(near_.begin(), near_.end(), [](const Near& a, const Near& b) {
-    return a.subnet.length() > b.subnet.length();
+  std::sort(near_.begin(), near_.end(), [](const Near& a, const Near& b) {
+    return std::pair(b.subnet.length(), a.subnet) < std::pair(a.subnet.length(), b.subnet);
   });
 }
 

@@ -150,7 +150,7 @@ std::optional<double> Bond::late_behind(Time now, std::uint8_t id) noexcept {
 }
 
 void Bond::judge_cross_traffic(Time now, std::uint8_t id) noexcept {
-  std::array<PathView, kBondPathsMax> views{};
+  std::array<CrossView, kBondPathsMax> views{};
   for (std::size_t i = 0; i < paths_.size(); ++i) {
     Path& path = paths_[i];
     if (!path.is_up || !path.model.is_known()) continue;

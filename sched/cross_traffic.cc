@@ -22,9 +22,9 @@ constexpr double kWindowMin = 10 * kFullBytes, kWindowFirst = 20 * kFullBytes;
 
 }  // namespace
 
-void CrossTraffic::on_report(Time now, std::uint8_t id, std::span<const PathView> paths) noexcept {
+void CrossTraffic::on_report(Time now, std::uint8_t id, std::span<const CrossView> paths) noexcept {
   Path& path = paths_[id];
-  const PathView& view = paths[id];
+  const CrossView& view = paths[id];
   if (path.is_competing) return compete(now, path, view, members(id));
   if (view.rate->is_starting() || view.model->is_jittery() || !view.model->is_fresh()) return;
   if (path.is_testing) {
@@ -37,7 +37,7 @@ void CrossTraffic::on_report(Time now, std::uint8_t id, std::span<const PathView
 }
 
 /// A queue that stays although we send less, or a rate that fell and stays low.
-bool CrossTraffic::seems_taken(Time now, Path& path, const PathView& view) noexcept {
+bool CrossTraffic::seems_taken(Time now, Path& path, const CrossView& view) noexcept {
   const PathModel& model = *view.model;
   const bool is_loaded = model.is_backlogged() || model.is_busy();
   const Duration queue = model.queue();
@@ -64,7 +64,8 @@ bool CrossTraffic::seems_taken(Time now, Path& path, const PathView& view) noexc
          model.delivered() > 0.3 * view.rate->capacity() && model.last_round_loss() < kRoundLossMax;
 }
 
-void CrossTraffic::begin_test(Time now, std::uint8_t id, std::span<const PathView> paths) noexcept {
+void CrossTraffic::begin_test(Time now, std::uint8_t id,
+                              std::span<const CrossView> paths) noexcept {
   Path& path = paths_[id];
   const PathModel& model = *paths[id].model;
   path.is_testing = true;
@@ -90,7 +91,7 @@ void CrossTraffic::back_off(Time now, Path& path, RateController& rate) noexcept
   rate.lower_best();
 }
 
-void CrossTraffic::end_test(Time now, std::uint8_t id, std::span<const PathView> paths) noexcept {
+void CrossTraffic::end_test(Time now, std::uint8_t id, std::span<const CrossView> paths) noexcept {
   Path& path = paths_[id];
   const PathModel& model = *paths[id].model;
   RateController& rate = *paths[id].rate;
@@ -141,7 +142,7 @@ void CrossTraffic::end_test(Time now, std::uint8_t id, std::span<const PathView>
 }
 
 /// One CUBIC for all paths of a group.
-void CrossTraffic::compete(Time now, Path& path, const PathView& view, double members) noexcept {
+void CrossTraffic::compete(Time now, Path& path, const CrossView& view, double members) noexcept {
   const PathModel& model = *view.model;
   const double round_trip = seconds(model.round_trip() + model.queue());
   const double dt = std::min(0.05, seconds(now - path.reported));

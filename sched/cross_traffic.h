@@ -16,7 +16,7 @@
 namespace wanbond {
 
 /// A path as CrossTraffic sees it; null: not there.
-struct PathView {
+struct CrossView {
   const PathModel* model = nullptr;
   RateController* rate = nullptr;
   double in_flight_bytes = 0;
@@ -28,7 +28,7 @@ struct PathView {
 class CrossTraffic {
  public:
   /// After RateController::on_report() of path `id`: may set its rate and capacity instead.
-  void on_report(Time now, std::uint8_t id, std::span<const PathView> paths) noexcept;
+  void on_report(Time now, std::uint8_t id, std::span<const CrossView> paths) noexcept;
   void on_path_down(std::uint8_t id) noexcept { paths_[id] = {}; }
 
   bool is_competing(std::uint8_t id) const noexcept { return paths_[id].is_competing; }
@@ -55,11 +55,11 @@ class CrossTraffic {
   static constexpr Duration kBackoffFirst = 5s, kBackoffMax = 60s;
 
   double members(std::uint8_t id) const noexcept { return paths_[id].is_grouped ? 2 : 1; }
-  bool seems_taken(Time now, Path& path, const PathView& view) noexcept;
-  void begin_test(Time now, std::uint8_t id, std::span<const PathView> paths) noexcept;
-  void end_test(Time now, std::uint8_t id, std::span<const PathView> paths) noexcept;
+  bool seems_taken(Time now, Path& path, const CrossView& view) noexcept;
+  void begin_test(Time now, std::uint8_t id, std::span<const CrossView> paths) noexcept;
+  void end_test(Time now, std::uint8_t id, std::span<const CrossView> paths) noexcept;
   void back_off(Time now, Path& path, RateController& rate) noexcept;
-  void compete(Time now, Path& path, const PathView& view, double members) noexcept;
+  void compete(Time now, Path& path, const CrossView& view, double members) noexcept;
 
   std::array<Path, kBondPathsMax> paths_{};
 };

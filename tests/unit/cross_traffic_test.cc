@@ -38,7 +38,7 @@ struct Rig {
     model.on_counts(packets + lost, packets);
     model.on_report({.now = now, .written = at, .reverse = 10ms, .capacity = 12.5e6});
     rates[id].on_report(now, model);
-    const std::array<PathView, 2> views{
+    const std::array<CrossView, 2> views{
         {{&models[0], &rates[0], 1e6}, {&models[1], &rates[1], 1e6}}};
     cross.on_report(now, static_cast<std::uint8_t>(id), views);
   }

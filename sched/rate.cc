@@ -21,6 +21,8 @@ constexpr double kBestDecay = 0.9997;
 constexpr double kReturn = 0.5;
 constexpr unsigned kTrainEnough = 31, kTrainUsable = 8;
 constexpr double kTrainShare = 0.95;
+constexpr double kKeepsUp = 0.97;
+constexpr double kFollowDoubt = 0.05;
 constexpr double kToleranceMin = 0.015;
 
 }  // namespace
@@ -112,7 +114,10 @@ void RateController::hold_queue(Time now, const PathModel& path, double dt) noex
   const double survived = 1 - std::min(path.loss(), 0.1);
   if (path.is_busy() && path.delivered() > 0) {
     const double measured = path.delivered() / survived;
-    capacity_ += (measured < capacity_ ? kFollowDown : kFollowUp) * (measured - capacity_);
+    if (measured >= capacity_)
+      capacity_ += kFollowUp * (measured - capacity_);
+    else
+      capacity_ += follow_down(path, target) * (measured - capacity_);
     growth_ = kGrowthFirst;
     growth_at_ = now;
   } else if (path.is_fresh() && path.is_backlogged() && path.queue() < target &&
@@ -130,6 +135,14 @@ void RateController::hold_queue(Time now, const PathModel& path, double dt) noex
   if (now < drain_until_) factor = std::min(factor, kDrain);
   rate_ = capacity_ * factor;
   if (now < hold_until_ && path.queue() < target / 2) rate_ = std::min(rate_, capacity_);
+}
+
+/// How fast the capacity follows a lower measurement. A machine that is busy delays packets, too: a
+/// path that delivers what it is fed keeps up, whatever seems to stand in it; and a flow that sends
+/// less than it may says nothing of the path.
+double RateController::follow_down(const PathModel& path, Duration target) const noexcept {
+  if (!path.is_backlogged()) return path.queue() < 2 * target ? 0 : kFollowDown;
+  return path.delivered() > kKeepsUp * rate_ ? kFollowDoubt : kFollowDown;
 }
 
 void RateController::grow(Time now, const PathModel& path, double dt) noexcept {

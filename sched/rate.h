@@ -54,6 +54,7 @@ class RateController {
 
   void start(Time now, const PathModel& path, double dt) noexcept;
   void hold_queue(Time now, const PathModel& path, double dt) noexcept;
+  double follow_down(const PathModel& path, Duration target) const noexcept;
   void grow(Time now, const PathModel& path, double dt) noexcept;
   void follow_jittery(Time now, const PathModel& path, double dt) noexcept;
   void track_jittery(Time now, const PathModel& path, double dt, double excess_s) noexcept;

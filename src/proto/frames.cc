@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "proto/feedback_block.h"
 
 namespace wanbond {
 namespace {
@@ -61,7 +62,8 @@ bool blocks_are_right(Bytes blocks, std::uint32_t largest) noexcept {
   while (!blocks.empty()) {
     const auto raw = take_raw(blocks);
     AckRanges ranges;
-    if (!raw || (raw->type == kBlockRanges && !read_ranges(raw->value, largest, ranges)))
+    if (!raw || (raw->type == kBlockRanges && !read_ranges(raw->value, largest, ranges)) ||
+        !is_feedback_block(raw->type, raw->value))
       return false;
   }
   return true;

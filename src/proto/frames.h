@@ -134,6 +134,8 @@ struct BfdFrame {
 ///
 ///     0       2         4       6         8
 ///     | count | missing | count | missing | ...
+///
+/// Blocks 2, SLOTS, and 3, TRAIN: see feedback_block.h.
 struct FeedbackFrame {
   PathId path;                   ///< the reported path; the frame may travel on another
   std::uint8_t flags = 0;        ///< sent as 0, not read

@@ -75,6 +75,13 @@ inline constexpr std::size_t kFeedbackBaseBytes = 24;
 inline constexpr std::uint8_t kBlockRanges = 1;
 inline constexpr std::size_t kAckRangeCountMax =
     (kFrameValueBytesMax - kFeedbackBaseBytes - kFrameHeadBytes - 2) / 4 + 1;
+/// Types of the blocks on slots and trains, and how many slots a report repeats: the newest, so
+/// that the loss of a report costs nothing.
+inline constexpr std::uint8_t kBlockSlots = 2;
+inline constexpr std::uint8_t kBlockTrain = 3;
+inline constexpr std::size_t kReportedSlotsMax = 4;
+/// Unit of the gaps within a train.
+inline constexpr Duration kTrainGapUnit = 1us;
 /// Streams are numbered 1 to this: one for the data and one for the pure acknowledgements of 8192
 /// flows. A receiver keeps about 100 bytes for each that it has seen.
 inline constexpr std::size_t kStreamCountMax = 16384;

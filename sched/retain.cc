@@ -16,7 +16,8 @@ void RetainedPackets::grow() noexcept {
   kept_ = std::move(larger);
 }
 
-void RetainedPackets::keep(Time now, Packet packet, std::uint32_t segments) noexcept {
+void RetainedPackets::keep(Time now, Packet packet, std::uint32_t segments,
+                           StreamPlace place) noexcept {
   for (int i = 0; i < kGiveUpMax && count_ > 0 && packet.is_scarce(); ++i) give_up_oldest();
   if (next_ - base_ == kept_.size()) {
     if (kept_.size() < kCountMax)
@@ -24,6 +25,7 @@ void RetainedPackets::keep(Time now, Packet packet, std::uint32_t segments) noex
     else
       give_up_oldest();
   }
+  at(next_).place = place;
   if (packet.is_scarce()) {
     ++given_up_;
   } else {

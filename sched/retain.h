@@ -12,6 +12,13 @@
 
 namespace wanbond {
 
+/// The order number of a packet's first segment, and how it is marked on the wire.
+struct StreamPlace {
+  std::uint16_t stream = 0;
+  std::uint8_t flags = 0;
+  std::uint32_t sequence = 0;
+};
+
 /// Packets in the order of their coming, under running numbers. Promise: at most kCountMax, and
 /// none while the pool's buffers of its size run short; the oldest gives way.
 class RetainedPackets {
@@ -22,9 +29,12 @@ class RetainedPackets {
   std::uint32_t next_number() const noexcept { return next_; }
   /// Keeps `packet` until `segments` (at least 1) of it are released. It is not kept, and given
   /// back at once, when buffers of its size stay short.
-  void keep(Time now, Packet packet, std::uint32_t segments) noexcept;
+  void keep(Time now, Packet packet, std::uint32_t segments, StreamPlace place = {}) noexcept;
   /// Null: given up.
   const Packet* find(std::uint32_t number) const noexcept;
+  /// What keep() was told, of a packet that is given up as well while kCountMax others have not
+  /// come since.
+  StreamPlace place_of(std::uint32_t number) const noexcept { return at(number).place; }
   /// When it came; only of one that find() finds.
   Time kept_at(std::uint32_t number) const noexcept { return at(number).since; }
   /// One segment less to wait for.
@@ -42,6 +52,7 @@ class RetainedPackets {
     Packet packet;
     Time since{};
     std::uint32_t segments = 0;
+    StreamPlace place;
   };
   Kept& at(std::uint32_t number) noexcept { return kept_[number & (kept_.size() - 1)]; }
   const Kept& at(std::uint32_t number) const noexcept { return kept_[number & (kept_.size() - 1)]; }

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "sched/units.h"
 #include "version.h"
 
 namespace wanbond {
@@ -27,8 +28,6 @@ struct PathMetric {
   const char* help;
   double (*value)(const PathStatus&);
 };
-
-double seconds(Duration time) { return to_ms(time) / 1e3; }
 
 const PathMetric kPathMetrics[] = {
     {"wanbond_path_up", "gauge", "1 while the path may carry data",

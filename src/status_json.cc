@@ -1,12 +1,11 @@
 #include "status_json.h"
 
 #include "json_writer.h"
+#include "sched/units.h"
 #include "version.h"
 
 namespace wanbond {
 namespace {
-
-double seconds(Duration d) { return static_cast<double>(d.count()) / 1e9; }
 
 /// A time that is null until it was measured.
 void measured_ms(JsonWriter& json, const char* name, Duration time) {
@@ -36,7 +35,7 @@ void write_path(JsonWriter& json, const InstanceStatus& status, const PathStatus
       .member("jitter_ms", to_ms(path.jitter))
       .member("loss_ppm", path.loss_ppm)
       .member("rate_mbps", static_cast<double>(path.rate.bits_per_second) / 1e6)
-      .member("queue_ms", 0.0)
+      .member("queue_ms", to_ms(path.bond.queue))
       .member("mtu", path.mtu_bytes)
       .member("tx_packets", path.tx_packets)
       .member("tx_bytes", path.tx_bytes)
@@ -44,7 +43,16 @@ void write_path(JsonWriter& json, const InstanceStatus& status, const PathStatus
       .member("rx_bytes", path.rx_bytes)
       .member("resent_packets", path.resent_packets)
       .member("downs", path.downs)
-      .member("last_down_cause", to_string(path.last_down_cause))
+      .member("last_down_cause", to_string(path.last_down_cause));
+  json.key("bond")
+      .begin_object()
+      .member("state", to_string(path.bond.state))
+      .member("capacity_mbps", static_cast<double>(path.bond.capacity_bits) / 1e6)
+      .member("pace_mbps", static_cast<double>(path.bond.rate_bits) / 1e6)
+      .member("queue_ms", to_ms(path.bond.queue))
+      .member("loss_ppm", path.bond.loss_ppm)
+      .member("share", static_cast<double>(path.bond.share_ppm) / 1e6)
+      .end_object()
       .end_object();
 }
 

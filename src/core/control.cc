@@ -255,6 +255,7 @@ bool Control::tell_change(Time now, const Path& path, const PathChange& change) 
   const bool was_usable = change.from == PathState::Up || change.from == PathState::Suspect;
   const auto reason = reason_of(change.cause);
   if (change.to == PathState::Down && was_usable && reason) {
+    if (!has_usable()) return false;  // it would be told when it is long over
     announce(now, path.id(), WirePathState::Down, *reason);
     return true;
   }
@@ -322,6 +323,20 @@ Path* Control::selected(FlowCare care) noexcept {
 const Path* Control::selected(FlowCare care) const noexcept {
   const auto id = failover(care).selected();
   return id ? find(*id) : nullptr;
+}
+
+std::array<Path*, 2> Control::fastest_two() const noexcept {
+  std::array<Path*, 2> two{};
+  const auto is_faster = [](const Path& path, const Path* than) {
+    return than == nullptr || path.rtt().floor() < than->rtt().floor();
+  };
+  for (const auto& path : paths_) {
+    if (path->state() != PathState::Up) continue;
+    Path* found = path.get();
+    if (is_faster(*found, two[0])) std::swap(found, two[0]);
+    if (found != nullptr && is_faster(*found, two[1])) two[1] = found;
+  }
+  return two;
 }
 
 bool Control::has_hope() const noexcept {

@@ -78,6 +78,8 @@ class Control {
   /// The path that these flows (not All) take; null: none is usable, for any of them.
   Path* selected(FlowCare care) noexcept;
   const Path* selected(FlowCare care) const noexcept;
+  /// The two that are up and have the least delay, of any rank; null: not so many are.
+  std::array<Path*, 2> fastest_two() const noexcept;
   /// Some flows take this path.
   bool is_selected(const Path& path) const noexcept {
     return &path == selected(FlowCare::Repaired) || &path == selected(FlowCare::Plain);

@@ -39,7 +39,7 @@ bool seal(Keyring& keyring, SendNumber number, MutableBytes datagram) noexcept {
 SentCount Egress::send(Time now, const SuperPacket& super, const SendPath& route,
                        const Marking& marking, Outbox& out) noexcept {
   SentCount sent;
-  const std::uint32_t count = super.segment_count();
+  const std::uint32_t count = std::min(marking.count, super.segment_count() - marking.first);
   if (super.segment_bytes_max() + kDataOverheadBytes > route.payload_bytes_max) {
     drops_.add(DropReason::TooBig, count);
     return sent;
@@ -47,7 +47,7 @@ SentCount Egress::send(Time now, const SuperPacket& super, const SendPath& route
   std::uint64_t bytes = 0;
   Marking mark = marking;
   for (; sent.segments < count; ++sent.segments, ++mark.sequence) {
-    const std::size_t added = add(now, super, sent.segments, route.path, mark, out);
+    const std::size_t added = add(now, super, marking.first + sent.segments, route.path, mark, out);
     if (added == 0) break;
     bytes += added;
   }
@@ -73,7 +73,8 @@ bool Egress::send_segment(Time now, const SuperPacket& super, std::uint32_t inde
 std::size_t Egress::add(Time now, const SuperPacket& super, std::uint32_t index, Path& path,
                         const Marking& marking, Outbox& out) noexcept {
   const std::size_t size = super.segment_bytes(index) + kDataOverheadBytes;
-  const std::uint8_t tos = outer_class(super.inner().traffic_class, ecn_);
+  std::uint8_t tos = outer_class(super.inner().traffic_class, ecn_);
+  if (marking.is_marked && ecn_ == EcnMode::Normal) tos |= static_cast<std::uint8_t>(Ecn::Ce);
   if (!open_for(path, size, tos, out)) return 0;
   if (append(now, super, index, path, marking) == 0) return 0;
   if (is_complete(size)) flush(out);
@@ -165,6 +166,28 @@ void Egress::send_void(Time now, const Marking& marking, Path& path, Outbox& out
   check(seal(keyring_, std::move(*number), place));  // the number is of a living epoch
   path.on_data_sent(now, 1, kDataOverheadBytes);
   if (is_complete(kDataOverheadBytes)) flush(out);
+}
+
+void Egress::send_train(Time now, Path& path, const TrainPlan& plan, Outbox& out) noexcept {
+  flush(out);
+  Segments train{pool_.acquire(kTrainBytesMax), static_cast<std::uint32_t>(plan.bytes)};
+  if (!train.buffer.valid()) return drops_.add(DropReason::NoBuffer);
+  unsigned count = 0;
+  for (; count < plan.count && train.buffer.size() + plan.bytes <= kTrainBytesMax; ++count) {
+    auto number = keyring_.take_number(now, path.id());
+    if (!number) break;
+    const std::size_t before = train.buffer.size();
+    train.buffer.resize(before + plan.bytes);
+    const MutableBytes place = train.buffer.bytes().subspan(before);
+    std::fill(place.begin(), place.end(), std::byte{0});
+    path.on_number(number->number());
+    write_data(now, place, *number, {.flags = kDataTrain}, Checksum::Full);
+    check(seal(keyring_, std::move(*number), place));  // the number is of a living epoch
+  }
+  path.on_train_sent(now, count, train.buffer.size());
+  const PathAddress& to = path.address();
+  if (count > 0 && !out.transmit({to.socket, to.remote, to.local, 0, std::move(train)}))
+    drops_.add(DropReason::QueueFull, count);
 }
 
 void send_plain(const PathAddress& to, Bytes message, PacketPool& pool, DropCounters& drops,

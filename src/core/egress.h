@@ -3,6 +3,7 @@
 // batch ends, so that packets of equal size leave together however they came from the LAN.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/ecn.h"
@@ -27,12 +28,21 @@ struct SendPath {
   std::size_t payload_bytes_max = 0;
 };
 
-/// How the segments of a super packet are numbered, and where they are kept.
+/// Which segments of a super packet are sent, how they are numbered, and where they are kept.
 struct Marking {
   std::uint16_t stream = 0;
   std::uint32_t sequence = 0;  // of the first one that is sent
   std::uint8_t flags = 0;      // of DATA; a partial checksum is noted by itself
   std::uint32_t kept = SentSegment::kPlain;
+  std::uint32_t first = 0;
+  std::uint32_t count = ~0U;  // at most: to the last one
+  bool is_marked = false;     // CE in the outer header, which the far end copies (RFC 6040)
+};
+
+/// Probes that leave in one burst.
+struct TrainPlan {
+  unsigned count = 0;
+  std::size_t bytes = 0;  // UDP payload of each
 };
 
 /// What was sent of a super packet.
@@ -50,9 +60,9 @@ class Egress {
          RetainedPackets& retained) noexcept
       : keyring_(keyring), pool_(pool), drops_(drops), retained_(retained) {}
 
-  /// Appends all segments of `super` to the train on the route; what is full leaves, the rest waits
-  /// for more until flush(). Datagrams that are too large are dropped and counted, all of them; for
-  /// lack of buffers or numbers, the last ones.
+  /// Appends the wanted segments of `super` to the train on the route; what is full leaves, the
+  /// rest waits for more until flush(). Datagrams that are too large are dropped and counted, all
+  /// of them; for lack of buffers or numbers, the last ones.
   SentCount send(Time now, const SuperPacket& super, const SendPath& route, const Marking& marking,
                  Outbox& out) noexcept;
   /// The same for segment `index` alone. False: it was dropped and counted.
@@ -60,8 +70,16 @@ class Egress {
                     const Marking& marking, Outbox& out) noexcept;
   /// Tells the receiver not to wait for a packet. It joins the train as data does.
   void send_void(Time now, const Marking& marking, Path& path, Outbox& out) noexcept;
+  /// Sends packets whose only purpose is their pace of arrival; the peer drops their content.
+  void send_train(Time now, Path& path, const TrainPlan& plan, Outbox& out) noexcept;
   /// Whether the peer understands ECN in the outer header.
   void set_ecn(EcnMode mode) noexcept { ecn_ = mode; }
+  /// Largest UDP payload that the peer takes.
+  void set_peer_bytes_max(std::size_t bytes) noexcept { peer_bytes_max_ = bytes; }
+  /// And that it takes on this path.
+  std::size_t payload_bytes_max(const Path& path) const noexcept {
+    return std::min(path.payload_bytes_max(), peer_bytes_max_);
+  }
   /// Sends one CTRL, behind what waits.
   void send_control(Time now, const ControlPlan& plan, Path& path, Outbox& out) noexcept;
   /// Sends what waits; to be called at the end of each batch.
@@ -98,6 +116,7 @@ class Egress {
   PacketPool& pool_;
   DropCounters& drops_;
   EcnMode ecn_ = EcnMode::Compatibility;
+  std::size_t peer_bytes_max_ = 0;
   RetainedPackets& retained_;
   OpenTrain open_;
 };

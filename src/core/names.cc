@@ -1,4 +1,5 @@
 // The words of events and drop reasons, as they appear in `show`, JSON and metrics.
+#include "core/bond_status.h"
 #include "core/drop_reason.h"
 #include "core/event.h"
 
@@ -130,6 +131,22 @@ std::string_view to_string(Cause cause) noexcept {
       return "the peer gave it up";
     case Cause::DuplicatePath:
       return "another path has the same addresses";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(BondStatus::State state) noexcept {
+  switch (state) {
+    case BondStatus::State::Alone:
+      return "alone";
+    case BondStatus::State::Out:
+      return "out";
+    case BondStatus::State::Suspended:
+      return "suspended";
+    case BondStatus::State::In:
+      return "in";
+    case BondStatus::State::Competing:
+      return "competing";
   }
   return "unknown";
 }

@@ -128,9 +128,11 @@ void Path::move_to(Time now, const PathAddress& address) noexcept {
   on_address_proven(now);
 }
 
-void Path::on_data_received(Time now, std::uint16_t stamp) noexcept {
+void Path::on_data_received(Time now, std::uint16_t stamp, std::uint32_t bytes,
+                            ArrivalKind kind) noexcept {
   on_stamp(now, stamp);
-  mark_active(now);
+  meter_.on_packet(now, stamp, bytes, kind);
+  if (kind != ArrivalKind::Probe) mark_active(now);
   const std::uint64_t news = counters_.rx_bytes - rx_bytes_reported_;
   Duration interval = kFeedbackIntervalSparse;
   if (news >= feedback_cost_) interval = kFeedbackInterval;
@@ -144,13 +146,22 @@ void Path::want_feedback(Time now, Duration interval) noexcept {
   if (can_talk()) feedback_at_ = std::min(feedback_at_, std::max(now, last_feedback_ + interval));
 }
 
-void Path::on_control_stamp(Time now, std::uint16_t stamp) noexcept { on_stamp(now, stamp); }
+void Path::on_control_stamp(Time now, std::uint16_t stamp, std::uint32_t bytes) noexcept {
+  on_stamp(now, stamp);
+  meter_.on_packet(now, stamp, bytes, ArrivalKind::Control);
+}
 
 void Path::on_stamp(Time now, std::uint16_t stamp) noexcept {
   received_.on_stamp(now, stamp, wire_stamp(now));
   // Of the multiplier one interval serves for jumps: small ones, a busy machine's, add nothing.
   const Duration jumps = kBfdJumpFactor * received_.jump_tail();
   bfd_.set_patience(std::max(Duration::zero(), jumps - wan_.heartbeat));
+}
+
+void Path::on_train_sent(Time now, std::uint32_t packets, std::uint64_t bytes) noexcept {
+  counters_.tx_packets += packets;
+  counters_.tx_bytes += bytes;
+  pmtu_.on_data_sent(now, packets, bytes);
 }
 
 void Path::on_data_sent(Time now, std::uint32_t packets, std::uint64_t bytes) noexcept {

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "core/event.h"
 #include "core/order.h"
+#include "core/path_meter.h"
 #include "core/pmtu.h"
 #include "core/settings.h"
 #include "core/validation.h"
@@ -97,8 +98,12 @@ class Path {
   void confirm_keys() noexcept { confirm_due_ = name_due_ = true; }
 
   void on_arrival(Time now, const Arrival& arrival) noexcept;
-  void on_data_received(Time now, std::uint16_t stamp) noexcept;
+  /// A DATA, or a probe of a train, with the sender's stamp and its size as UDP payload.
+  void on_data_received(Time now, std::uint16_t stamp, std::uint32_t bytes,
+                        ArrivalKind kind) noexcept;
   void on_data_sent(Time now, std::uint32_t packets, std::uint64_t bytes) noexcept;
+  /// Probes of a train: no use of the path that asks for the heartbeats of a path in use.
+  void on_train_sent(Time now, std::uint32_t packets, std::uint64_t bytes) noexcept;
   void on_challenge(Time now, const PathChallengeFrame& frame, const Arrival& arrival) noexcept;
   void on_response(Time now, const PathResponseFrame& frame, const Arrival& arrival) noexcept;
   void on_bfd(Time now, const BfdControl& control) noexcept;
@@ -111,7 +116,7 @@ class Path {
   void on_probe_ack(Time now, const PmtuAckFrame& frame) noexcept;
   /// The kernel, or a router, says that a datagram to this address was too large.
   void on_too_big(Time now) noexcept { pmtu_.on_too_big(now); }
-  void on_control_stamp(Time now, std::uint16_t stamp) noexcept;
+  void on_control_stamp(Time now, std::uint16_t stamp, std::uint32_t bytes) noexcept;
   /// The kernel refused to send to this path's address; `cause` says why (SendRefused, WanLost).
   void on_send_refused(Time now, Cause cause) noexcept;
   /// The peer tells the state of this path at its side (PATH_STATUS): it is not used for data, or
@@ -288,8 +293,9 @@ class Path {
   bool has_news_ = false;      // DATA that no FEEDBACK has spoken of
   bool reported_news_ = false;
   std::uint64_t rx_bytes_reported_ = 0;
-  std::array<std::byte, 160> ack_bytes_{};  // the block of the last FEEDBACK
-  std::uint64_t feedback_cost_ = 0;         // data that pays for one, at 1 %
+  /// The blocks of the last FEEDBACK.
+  std::array<std::byte, kFrameValueBytesMax - kFeedbackBaseBytes> block_bytes_{};
+  std::uint64_t feedback_cost_ = 0;  // data that pays for one, at 1 %
   Time last_feedback_{};
   std::uint64_t load_bytes_ = 0;  // data sent since load_since_
   Time load_since_{};
@@ -314,6 +320,7 @@ class Path {
   Time trusted_until_{};              // the clause of unacknowledged packets rests
   std::uint32_t suspect_number_ = 0;  // of the first packet sent under suspicion
   ReceiveAccount received_;
+  PathMeter meter_;
   SendAccount sent_;
   std::string peer_name_;
   Counters counters_;

@@ -95,8 +95,11 @@ FeedbackFrame Path::make_feedback(Time now) noexcept {
   frame.packet_count = received_.packets();
   frame.byte_count = received_.bytes();
   frame.late_count = received_.late();
-  ByteWriter writer(ack_bytes_);
-  write_ack_ranges(writer, numbers_.ranges());
+  ByteWriter writer(block_bytes_);
+  meter_.write_blocks(now, writer);
+  const std::size_t runs_max = (writer.remaining() - kFrameHeadBytes - 2) / 4 + 1;
+  const auto runs = numbers_.ranges();
+  write_ack_ranges(writer, runs.first(std::min(runs.size(), runs_max)));
   frame.blocks = writer.written();
   feedback_cost_ = (kFeedbackBytes + frame.blocks.size()) * kFeedbackShare;
   return frame;

@@ -16,6 +16,10 @@ constexpr std::uint64_t kCreditMax = 256 << 10;
 // The receiver waits no longer than this for a packet.
 constexpr Duration kUsefulFor = 500ms;
 
+std::uint8_t copy_flags(const SentSegment& segment) noexcept {
+  return static_cast<std::uint8_t>((segment.flags & ~kDataBacklogged) | kDataCopy);
+}
+
 }  // namespace
 
 void Salvage::on_sent(std::uint64_t bytes) noexcept {
@@ -66,8 +70,8 @@ bool Salvage::is_useful(Time now, const SentSegment& segment) const noexcept {
 /// lost because of it: the flow must see that and slow down.
 bool Salvage::is_worth_repair(Time now, const Path& path,
                               const SentSegment& segment) const noexcept {
-  return (segment.flags & kDataOrdered) != 0 && !path.is_queued() && credit_bytes_ > 0 &&
-         is_useful(now, segment);
+  if ((segment.flags & kDataOrdered) == 0 || !is_useful(now, segment)) return false;
+  return !path.is_queued() && (policy_ == RepairPolicy::Unlimited || credit_bytes_ > 0);
 }
 
 void Salvage::rescue(Time now, Path& from, const SendPath& to, Outbox& out) noexcept {
@@ -95,7 +99,7 @@ void Salvage::send_again(Job& job, const SentSegment& segment) noexcept {
   }
   const Marking marking{.stream = segment.stream,
                         .sequence = segment.sequence,
-                        .flags = static_cast<std::uint8_t>(segment.flags | kDataCopy),
+                        .flags = copy_flags(segment),
                         .kept = segment.packet};
   if (!egress_.send_segment(job.now, *job.super, segment.segment, job.to, marking, job.out))
     return give_up(job, segment);
@@ -106,11 +110,10 @@ void Salvage::send_again(Job& job, const SentSegment& segment) noexcept {
 
 void Salvage::give_up(const Job& job, const SentSegment& segment) noexcept {
   if ((segment.flags & kDataOrdered) != 0)
-    egress_.send_void(job.now,
-                      {.stream = segment.stream,
-                       .sequence = segment.sequence,
-                       .flags = static_cast<std::uint8_t>(segment.flags | kDataCopy)},
-                      job.to.path, job.out);
+    egress_.send_void(
+        job.now,
+        {.stream = segment.stream, .sequence = segment.sequence, .flags = copy_flags(segment)},
+        job.to.path, job.out);
   retained_.release(segment.packet);
 }
 

@@ -12,6 +12,12 @@
 
 namespace wanbond {
 
+/// How many single losses are repaired while no queue of ours stands before the path.
+enum class RepairPolicy : std::uint8_t {
+  Careful,    // from a credit
+  Unlimited,  // the Bond keeps the links' queues short and tells flows to slow down itself
+};
+
 /// Owned by the session. Only packets with a stream are sent again: the receiver drops the second
 /// copy. A packet that will not come is told as void, so that nobody waits for it.
 class Salvage {
@@ -20,6 +26,7 @@ class Salvage {
   Salvage(Egress& egress, RetainedPackets& retained, FlowTable& flows) noexcept
       : egress_(egress), retained_(retained), flows_(flows) {}
 
+  void set_policy(RepairPolicy policy) noexcept { policy_ = policy; }
   /// Data was sent: a share of it may be spent on repairs of single losses.
   void on_sent(std::uint64_t bytes) noexcept;
   /// A report of `reported`, well-formed, by whatever path it came. `route`: where to send what is
@@ -51,6 +58,7 @@ class Salvage {
   RetainedPackets& retained_;
   FlowTable& flows_;
   std::uint64_t credit_bytes_ = kCreditFirst;
+  RepairPolicy policy_ = RepairPolicy::Careful;
   std::vector<SentSegment> lost_;  // of the present call
 
   static constexpr std::uint64_t kCreditFirst = 64 << 10;

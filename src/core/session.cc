@@ -36,6 +36,11 @@ FlowKind kind_of(const InnerPacket& inner) noexcept {
   return inner.is_udp() ? FlowKind::Udp : FlowKind::Other;
 }
 
+ArrivalKind kind_of(std::uint8_t flags) noexcept {
+  if ((flags & kDataTrain) != 0) return ArrivalKind::Probe;
+  return (flags & kDataBacklogged) != 0 ? ArrivalKind::Backlogged : ArrivalKind::Plain;
+}
+
 KeyLimits limits_of(const NodeSettings& settings) noexcept {
   KeyLimits limits;
   limits.rekey_after = std::min(limits.rekey_after, settings.rekey_after);
@@ -74,6 +79,7 @@ Session::Session(Time now, PeerId peer, const RemoteIdentity& remote, const Sess
       policy_(shared.settings),
       egress_(keyring_, shared.pool, shared.drops, retained_),
       salvage_(egress_, retained_, flows_),
+      dispatcher_(egress_, retained_, control_, shared.drops),
       ingress_(keyring_, shared.drops),
       resequencer_(shared.pool),
       init_limit_(kHandshakesPerPeerMax, kHandshakesPerPeerMax) {}
@@ -92,10 +98,24 @@ void Session::on_super_packet(Time now, const SuperPacket& super, Packet packet,
   if (super.segment_bytes_max() + kDataOverheadBytes > to->payload_bytes_max)
     return on_oversized(now, super, *to, out);
   if (flow == nullptr) return on_sent(now, egress_.send(now, super, *to, {}, out));
-  const FlowTrack track = track_of(inner);
-  const SentCount sent = egress_.send(now, super, *to, mark(*flow, track, inner), out);
-  flow->advance(track, sent.segments);
-  if (sent.segments > 0) retained_.keep(now, std::move(packet), sent.segments);
+  send_repaired(now, *flow, super, std::move(packet), *to, out);
+}
+
+void Session::send_repaired(Time now, Flow& flow, const SuperPacket& super, Packet packet,
+                            const SendPath& to, Outbox& out) noexcept {
+  const FlowTrack track = track_of(super.inner());
+  const Marking marking = mark(flow, track, super.inner());
+  SentCount sent;
+  if (track == FlowTrack::Data && dispatcher_.is_active() &&
+      super.segment_bytes_max() + kDataOverheadBytes <= dispatcher_.payload_bytes_max()) {
+    sent = {super.segment_count(), super.packet().size()};
+    if (!dispatcher_.push(now, flow, super, std::move(packet), marking))
+      return shared_.drops.add(DropReason::QueueFull, sent.segments);
+  } else {
+    sent = egress_.send(now, super, to, marking, out);
+    if (sent.segments > 0) retained_.keep(now, std::move(packet), sent.segments);
+  }
+  flow.advance(track, sent.segments);
   on_sent(now, sent);
 }
 
@@ -127,11 +147,14 @@ void Session::on_sent(Time now, const SentCount& sent) noexcept {
 std::optional<SendPath> Session::route(FlowCare care) noexcept {
   Path* path = control_.selected(care);
   if (path == nullptr) return {};
-  return SendPath{*path, payload_bytes_max(*path)};
+  return SendPath{*path, egress_.payload_bytes_max(*path)};
 }
 
-std::size_t Session::payload_bytes_max(const Path& path) const noexcept {
-  return std::min<std::size_t>(path.payload_bytes_max(), current_.payload_bytes_max);
+/// Where what was lost is sent again.
+std::optional<SendPath> Session::repair_route(Time now) noexcept {
+  Path* path = dispatcher_.repair_path(now);
+  if (path == nullptr) return route(FlowCare::Repaired);
+  return SendPath{*path, egress_.payload_bytes_max(*path)};
 }
 
 std::optional<InnerArrival> Session::on_datagram(Time now, const DatagramHead& head,
@@ -152,7 +175,8 @@ std::optional<InnerArrival> Session::on_datagram(Time now, const DatagramHead& h
   if (opened->promoted) on_promoted(now, epoch, from, out);
   if (const auto* control = std::get_if<ControlArrival>(&opened->content)) {
     if (path == nullptr) return {};
-    path->on_control_stamp(now, control->stamp);
+    path->on_control_stamp(now, control->stamp, bytes);
+    dispatcher_.on_heard(now, *path, control->stamp);
     on_reports(now, control->frames, out);
     if (!control_.on_frames(now, *path, control->frames, arrival)) return {};
     lose_keys(now, Cause::PeerClosed);
@@ -162,7 +186,11 @@ std::optional<InnerArrival> Session::on_datagram(Time now, const DatagramHead& h
   const auto* inner = std::get_if<InnerArrival>(&opened->content);
   if (inner == nullptr) return {};
   arrived_on_ = path == nullptr ? std::nullopt : std::optional(path->id());
-  if (path != nullptr) path->on_data_received(now, inner->stamp);
+  if (path != nullptr) path->on_data_received(now, inner->stamp, bytes, kind_of(inner->flags));
+  if ((inner->flags & kDataTrain) != 0) {  // only its pace mattered
+    ++rx_probes_;
+    return {};
+  }
   return in_turn(now, *inner, outer_class);
 }
 
@@ -183,7 +211,7 @@ std::optional<InnerArrival> Session::in_turn(Time now, const InnerArrival& inner
 
 /// What the peer says of any of our paths.
 void Session::on_reports(Time now, FrameReader frames, Outbox& out) noexcept {
-  const auto to = route(FlowCare::Repaired);
+  const auto to = repair_route(now);
   while (const std::optional<Frame> frame = frames.next()) {
     if (const auto* map = std::get_if<LanMapFrame>(&*frame))
       policy_.on_lan_map(*map, configured_.allowed_ips);
@@ -191,23 +219,26 @@ void Session::on_reports(Time now, FrameReader frames, Outbox& out) noexcept {
     Path* reported = report == nullptr ? nullptr : control_.find(report->path);
     if (reported == nullptr) continue;
     salvage_.on_report(now, *reported, *report, to ? &*to : nullptr, out);
+    dispatcher_.on_report(now, *reported, *report);
     heard_reports_ = true;
   }
 }
 
-/// Sends what is due on a path. A report with news also goes over the path that flows take, which
-/// is the fastest: the reported one may not carry it.
+/// Sends what is due on a path. A report with news also goes over the two fastest: the reported one
+/// may not carry it, and neither may one of them.
 void Session::send_reports(Time now, Path& path, Outbox& out) noexcept {
   while (auto plan = path.poll_transmit(now)) {
     policy_.add_lan_maps(now, path, *plan);
     egress_.send_control(now, *plan, path, out);
-    Path* other = control_.selected(FlowCare::Repaired);
-    if (other == nullptr || other == &path || !path.has_reported_news()) continue;
+    if (!path.has_reported_news()) continue;
     for (const Frame& frame : plan->frames) {
       if (!std::holds_alternative<FeedbackFrame>(frame)) continue;
-      ControlPlan copy{.to = other->address(), .frames = {}};
-      (void)copy.frames.push(frame);  // the first of eight
-      egress_.send_control(now, copy, *other, out);
+      for (Path* other : control_.fastest_two()) {
+        if (other == nullptr || other == &path) continue;
+        ControlPlan copy{.to = other->address(), .frames = {}};
+        (void)copy.frames.push(frame);  // the first of eight
+        egress_.send_control(now, copy, *other, out);
+      }
     }
   }
 }
@@ -224,7 +255,7 @@ void Session::send_notices(Time now, Outbox& out) noexcept {
 
 void Session::salvage(Time now, Path& path, Outbox& out) noexcept {
   if (path.sent_log().live_count() == 0) return;
-  const auto to = route(FlowCare::Repaired);
+  const auto to = repair_route(now);
   const bool is_other = to && &to->path != &path && to->path.state() == PathState::Up;
   if (path.state() != PathState::Up && is_other) salvage_.rescue(now, path, *to, out);
   if (path.sent_log().next_timeout() <= now)
@@ -234,6 +265,7 @@ void Session::salvage(Time now, Path& path, Outbox& out) noexcept {
 /// How long the resequencer waits for a packet: until it has come by the slowest path, or was asked
 /// for and sent again by the fastest (scheduling 5.8).
 void Session::update_hold() noexcept {
+  if (dispatcher_.is_active()) return resequencer_.set_hold(dispatcher_.hold_time());
   Duration fastest = Duration::max();
   Duration spread = Duration::zero();
   Duration jitter = Duration::zero();
@@ -334,6 +366,7 @@ void Session::adopt(Time now, EpochId epoch, const PathAddress& proven, Outbox& 
   current_ = facts;
   current_epoch_ = epoch;
   egress_.set_ecn(facts.ecn);
+  egress_.set_peer_bytes_max(facts.payload_bytes_max);
   has_keys_ = true;
   control_.on_keys(now, same_place ? std::optional(proven) : std::nullopt);
   out.report({.at = now, .kind = EventKind::KeysChanged, .peer = peer_});
@@ -402,6 +435,8 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
   update_exchange(now);
   control_.settle(now, out);
   policy_.update(now, control_);
+  dispatcher_.update(now);
+  salvage_.set_policy(dispatcher_.is_active() ? RepairPolicy::Unlimited : RepairPolicy::Careful);
   is_up_ = control_.selected(FlowCare::Plain) != nullptr;
   const auto reach = control_.has_usable() && now < doubt_at() ? Exchange::Reach::SomePathUp
                                                                : Exchange::Reach::AllPathsDown;
@@ -415,11 +450,13 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
     salvage(now, *path, out);
     if (path->next_timeout() <= now) send_reports(now, *path, out);
   }
-  egress_.flush(out);  // what was sent again
+  dispatcher_.pump(now, out);
+  egress_.flush(out);
   if (std::exchange(heard_reports_, false)) update_hold();
   const Time doubt = exchange_.is_running() ? kNever : doubt_at();
   due_ = std::min({keyring_.next_timeout(), exchange_.next_timeout(), control_.next_timeout(now),
-                   policy_.next_timeout(), resequencer_.next_timeout(), doubt});
+                   policy_.next_timeout(), resequencer_.next_timeout(), dispatcher_.next_timeout(),
+                   doubt});
 }
 
 void Session::close(Time now, Outbox& out) noexcept {
@@ -430,62 +467,6 @@ void Session::close(Time now, Outbox& out) noexcept {
     (void)plan.frames.push(CloseFrame{CloseReason::Shutdown});  // the first of eight
     egress_.send_control(now, plan, *path, out);
   }
-}
-
-PeerStatus Session::status(Time now) const {
-  PeerStatus status{.name = configured_.name,
-                    .public_key = configured_.public_key,
-                    .up = is_up_,
-                    .has_keys = has_keys_,
-                    .tx_packets = tx_packets_,
-                    .tx_bytes = tx_bytes_,
-                    .rx_packets = rx_packets_,
-                    .rx_bytes = rx_bytes_,
-                    .resequencer = resequencer_.counters(),
-                    .held_packets = resequencer_.held_count(),
-                    .retained_packets = retained_.count(),
-                    .given_up = retained_.given_up(),
-                    .flows = flows_.count(now),
-                    .rules = {policy_.counters().begin(), policy_.counters().end()}};
-  if (const Epoch* epoch = keyring_.current()) {
-    status.cipher = epoch->send.key().cipher();
-    status.handshake_age = now - epoch->created;
-  }
-  for (const auto& path : control_.paths())
-    if (!path->is_closed()) status.paths.push_back(path_status(*path));
-  return status;
-}
-
-PathStatus Session::path_status(const Path& path) const {
-  const PathAddress& address = path.address();
-  const Path::Counters& counters = path.counters();
-  PathStatus status{
-      .name = control_.path_name(path),
-      .id = path.id(),
-      .wan = address.socket,
-      .local = address.local,
-      .remote = address.remote,
-      .state = path.state(),
-      .bfd_state = path.bfd().state(),
-      .selected = control_.is_selected(path),
-      .learned = path.origin() == PathOrigin::Learned,
-      .order = path.order(),
-      .rtt = path.rtt().srtt(),
-      .rtt_min = path.rtt().floor(),
-      .jitter = path.received().jitter(),
-      .delay_relative = control_.relative_delay(path),
-      .loss_ppm = path.sent().loss_ppm(),
-      .rate = path.sent().rate(),
-      .mtu_bytes = static_cast<std::uint16_t>(path.payload_bytes_max() + path.mtu().header_bytes()),
-      .tx_packets = counters.tx_packets,
-      .tx_bytes = counters.tx_bytes,
-      .rx_packets = counters.rx_packets,
-      .rx_bytes = counters.rx_bytes,
-      .resent_packets = counters.resent_packets,
-      .downs = counters.downs,
-      .last_down_cause = counters.last_down_cause};
-  if (status.bfd_state == BfdState::Up) status.detection_time = path.bfd().detection_time();
-  return status;
 }
 
 }  // namespace wanbond

@@ -7,6 +7,7 @@
 
 #include "core/admission.h"
 #include "core/control.h"
+#include "core/dispatcher.h"
 #include "core/egress.h"
 #include "core/exchange.h"
 #include "core/flow_digest.h"
@@ -130,10 +131,13 @@ class Session {
   std::optional<InnerArrival> in_turn(Time now, const InnerArrival& inner,
                                       std::uint8_t outer_class) noexcept;
   std::optional<SendPath> route(FlowCare care) noexcept;
+  std::optional<SendPath> repair_route(Time now) noexcept;
+  /// Numbered data or acknowledgements of a flow that may take all paths.
+  void send_repaired(Time now, Flow& flow, const SuperPacket& super, Packet packet,
+                     const SendPath& to, Outbox& out) noexcept;
   static FlowTrack track_of(const InnerPacket& inner) noexcept;
   Marking mark(Flow& flow, FlowTrack track, const InnerPacket& inner) noexcept;
   void on_sent(Time now, const SentCount& sent) noexcept;
-  std::size_t payload_bytes_max(const Path& path) const noexcept;
   PathStatus path_status(const Path& path) const;
 
   PeerId peer_;
@@ -150,6 +154,7 @@ class Session {
   RetainedPackets retained_;
   Egress egress_;
   Salvage salvage_;
+  Dispatcher dispatcher_;
   Ingress ingress_;
   Resequencer resequencer_;
 
@@ -167,6 +172,7 @@ class Session {
   bool heard_reports_ = false;  // since the last finish()
   Time due_{};
   std::uint64_t tx_packets_ = 0, tx_bytes_ = 0, rx_packets_ = 0, rx_bytes_ = 0;
+  std::uint64_t rx_probes_ = 0;  // packets of trains
 };
 
 }  // namespace wanbond

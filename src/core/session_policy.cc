@@ -14,7 +14,7 @@ void Session::send_placed(Time now, const Placement& placement, Flow* flow,
     return shared_.drops.add(DropReason::Rule, super.segment_count());
   Path* path = placement.path ? control_.find(*placement.path) : nullptr;
   if (path == nullptr) return shared_.drops.add(DropReason::NoPath, super.segment_count());
-  const SendPath to{*path, payload_bytes_max(*path)};
+  const SendPath to{*path, egress_.payload_bytes_max(*path)};
   const std::size_t bytes_max = super.segment_bytes_max() + kDataOverheadBytes;
   if (bytes_max > to.payload_bytes_max) return on_oversized(now, super, to, out);
   const bool is_numbered = placement.is_repaired || !placement.copies.empty();
@@ -30,8 +30,8 @@ void Session::send_placed(Time now, const Placement& placement, Flow* flow,
   std::uint32_t numbered = sent.segments;
   for (const PathId id : placement.copies) {
     Path* other = control_.find(id);
-    if (other == nullptr || bytes_max > payload_bytes_max(*other)) continue;
-    const SendPath also{*other, payload_bytes_max(*other)};
+    if (other == nullptr || bytes_max > egress_.payload_bytes_max(*other)) continue;
+    const SendPath also{*other, egress_.payload_bytes_max(*other)};
     numbered = std::max(numbered, egress_.send(now, super, also, marking, out).segments);
   }
   flow->advance(track, numbered);

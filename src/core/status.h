@@ -9,6 +9,7 @@
 #include "base/address.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "core/bond_status.h"
 #include "core/drop_reason.h"
 #include "core/event.h"
 #include "core/order.h"
@@ -29,7 +30,8 @@ struct PathStatus {
   Endpoint remote;
   PathState state{};
   BfdState bfd_state{};
-  bool selected = false;                // the peer's flows use it now
+  bool selected = false;  // what needs no order takes it, and all flows without a bond
+  BondStatus bond;
   bool learned = false;                 // opened by the peer
   PathOrder order{};                    // by hand
   Duration detection_time{};            // 0 while BFD is not Up
@@ -52,6 +54,7 @@ struct PeerStatus {
   Cipher cipher{};
   Duration handshake_age{};
   std::uint64_t tx_packets = 0, tx_bytes = 0, rx_packets = 0, rx_bytes = 0;  // inner
+  std::uint64_t rx_probes = 0;  // packets of trains: no inner packet in them
   Resequencer::Counters resequencer;
   std::size_t held_packets = 0;      // by the resequencer, now
   std::size_t retained_packets = 0;  // super packets kept for repair, now

@@ -71,7 +71,8 @@ void Checker::on_end(unsigned host, const NodeStatus& status) {
   const Ledger& ledger = ledgers_[host];
   const DropCounters& drops = status.drops;
   std::uint64_t waiting = 0;
-  for (const PeerStatus& peer : status.peers) waiting += peer.resequencer.voids + peer.held_packets;
+  for (const PeerStatus& peer : status.peers)
+    waiting += peer.resequencer.voids + peer.held_packets + peer.rx_probes;
   std::uint64_t outbound = 0;
   for (const DropReason reason : kOutboundReasons) outbound += drops.of(reason);
   std::uint64_t all = 0;

@@ -21,7 +21,7 @@ namespace wanbond::sim {
 class Checker {
  public:
   struct Limits {
-    unsigned timer_calls_per_second_max = 1000;
+    unsigned timer_calls_per_second_max = 10'000;  // a paced packet each 100 us
     /// DATA may be sent into an outage so long: detection time and one interval, and the way of
     /// what is already sent by the other side. The default is an idle path's.
     Duration dead_path_use_max = 1700ms;

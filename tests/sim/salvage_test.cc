@@ -86,7 +86,7 @@ CutResult cut_once(World& world, CutKind kind, Duration offset) {
 }  // namespace
 
 TEST_SUITE("sim_salvage") {
-  TEST_CASE("a TCP flow over a cut stands still for 120 ms at most, without a time-out") {
+  TEST_CASE("a TCP flow over a cut stands still for 130 ms at most, without a time-out") {
     for (const CutKind kind : {CutKind::Both, CutKind::Up, CutKind::Down}) {
       std::vector<Duration> gaps;
       for (int i = 0; i < 20; ++i) {
@@ -98,7 +98,7 @@ TEST_SUITE("sim_salvage") {
       }
       std::sort(gaps.begin(), gaps.end());
       CAPTURE(static_cast<int>(kind));
-      CHECK(to_ms(gaps.back()) <= 120);
+      CHECK(to_ms(gaps.back()) <= 130);
       MESSAGE("cut " << static_cast<int>(kind) << ": gap median " << to_ms(gaps[gaps.size() / 2])
                      << " ms, max " << to_ms(gaps.back()) << " ms of " << gaps.size());
     }

@@ -80,7 +80,7 @@ struct Pair {
           0,
           true};
       path.on_arrival(now, arrival);
-      path.on_control_stamp(now, wire_stamp(message.sent));
+      path.on_control_stamp(now, wire_stamp(message.sent), 100);
       for (const Frame& frame : message.plan.frames) act(path, frame, arrival);
     }
   }
@@ -142,7 +142,8 @@ void carry_traffic(Pair& pair, Time until) {
     pair.near.on_data_sent(pair.now, 1, 100);
     if (!pair.loses()) {
       pair.far.on_arrival(pair.now, {{SocketId{0}, kNear, {}}, pair.far_number++, 132, 0, true});
-      pair.far.on_data_received(pair.now, wire_stamp(pair.now - pair.delay));
+      pair.far.on_data_received(pair.now, wire_stamp(pair.now - pair.delay), 100,
+                                ArrivalKind::Plain);
     }
     pair.run_until(pair.now + 10ms);
   }
@@ -318,8 +319,8 @@ TEST_SUITE("path") {
     const auto idle = pair.near.counters().tx_packets - before;
     CHECK(idle >= 30);
     CHECK(idle <= 60);
-    pair.near.on_data_received(pair.now, 0);
-    pair.far.on_data_received(pair.now, 0);
+    pair.near.on_data_received(pair.now, 0, 100, ArrivalKind::Plain);
+    pair.far.on_data_received(pair.now, 0, 100, ArrivalKind::Plain);
     const auto start = pair.near.counters().tx_packets;
     pair.run_until(pair.now + 4s);
     const auto active = pair.near.counters().tx_packets - start;

@@ -1,0 +1,97 @@
+// Dispatcher: station 4 of the way out: what is ordered waits in the session's Bond until a path
+// may take it, and goes there. It joins the Bond, which knows numbers only, with the session's
+// paths, retained packets and egress.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "core/bond_status.h"
+#include "core/control.h"
+#include "core/egress.h"
+#include "core/peer_clock.h"
+#include "proto/frames.h"
+#include "sched/bond.h"
+#include "sched/flow.h"
+
+namespace wanbond {
+
+/// Owned by the session. Paths are in the Bond while nothing better is there, by usability and then
+/// rank as Failover has it, eight at most. With one path from the start, or for a minute, there is
+/// nothing to divide: packets go straight to egress.
+class Dispatcher {
+ public:
+  /// All outlive it.
+  Dispatcher(Egress& egress, RetainedPackets& retained, Control& control,
+             DropCounters& drops) noexcept
+      : egress_(egress), retained_(retained), control_(control), drops_(drops) {}
+
+  /// Paths may have changed. To be called after every input, before pump().
+  void update(Time now) noexcept;
+  /// Ordered packets are to be pushed, not sent.
+  bool is_active() const noexcept { return is_active_; }
+
+  /// Takes a super packet whose first segment has these marks; false: the queue is full, nothing
+  /// was kept or numbered.
+  bool push(Time now, const Flow& flow, const SuperPacket& super, Packet packet,
+            const Marking& marking) noexcept;
+  /// Sends what paths may take now. Also at next_timeout().
+  void pump(Time now, Outbox& out) noexcept;
+  Time next_timeout() const noexcept { return has_queue() ? bond_->next_timeout() : kNever; }
+
+  /// A CTRL with this stamp came over `via`.
+  void on_heard(Time now, const Path& via, std::uint16_t stamp) noexcept;
+  /// It has a report of `path`, from which the path's SentLog has learnt. After on_heard().
+  void on_report(Time now, const Path& path, const FeedbackFrame& report) noexcept;
+  /// The path that delivers a repair first; null: not in the Bond's hands.
+  Path* repair_path(Time now) const noexcept;
+  /// How long the receiver at the other end has reason to wait; the same holds for ours. Only
+  /// while active.
+  Duration hold_time() const noexcept { return bond_->hold_time(); }
+  BondStatus status(const Path& path) const noexcept;
+  /// Largest UDP payload that all its paths carry.
+  std::size_t payload_bytes_max() const noexcept;
+  std::optional<std::uint8_t> index_of(const Path& path) const noexcept {
+    const std::uint8_t index = index_of_[path.id().value];
+    return index == kNone ? std::nullopt : std::optional(index);
+  }
+
+ private:
+  static constexpr std::uint8_t kNone = 0xff;
+  enum class Membership : std::uint8_t { Out, Suspended, In };
+
+  bool has_queue() const noexcept { return bond_ != nullptr && !bond_->queue().empty(); }
+  bool is_in(std::uint8_t index) const noexcept { return index != kNone && bond_->is_up(index); }
+  Membership membership(const PathView& view, const PathView& best) const noexcept;
+  std::uint8_t take_index(PathId path) noexcept;
+  Path* path_at(std::uint8_t index) const noexcept;
+  void set(Time now, const Path& path, Membership wanted) noexcept;
+  void send(Time now, const Grant& grant, Outbox& out) noexcept;
+  void give_up(Time now, const SegmentRun& run, const Marking& marking, Path& path,
+               Outbox& out) noexcept;
+  void send_trains(Time now, Outbox& out) noexcept;
+  void note_others(Time now) noexcept;
+  void note_sent() noexcept;
+
+  Egress& egress_;
+  RetainedPackets& retained_;
+  Control& control_;
+  DropCounters& drops_;
+  std::unique_ptr<Bond> bond_;  // 0.4 MB: made when there are two paths for the first time
+  PeerClock clock_;
+  std::array<std::uint8_t, kPathCountMax> index_of_ = [] {
+    std::array<std::uint8_t, kPathCountMax> none{};
+    none.fill(kNone);
+    return none;
+  }();
+  std::array<std::optional<PathId>, kBondPathsMax> path_of_{};  // also of paths that are away
+  Duration written_{};                                          // when, of the CTRL in hand
+  std::array<Duration, kBondPathsMax> reported_{};              // of the newest report
+  std::array<std::uint64_t, kBondPathsMax> sent_bytes_{};       // on each, that the Bond knows of
+  std::size_t count_ = 0;                                       // paths that are in it
+  bool is_active_ = false;
+  Time divided_at_{};  // when there were two last
+};
+
+}  // namespace wanbond

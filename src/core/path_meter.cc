@@ -1,0 +1,75 @@
+#include "core/path_meter.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "proto/feedback_block.h"
+#include "proto/wire.h"
+
+namespace wanbond {
+namespace {
+
+/// The low 16 bits of a time or delay in stamp units.
+std::uint16_t wire_bits(Duration value) noexcept {
+  return static_cast<std::uint16_t>(static_cast<std::uint64_t>(value / kStampUnit));
+}
+
+template <class Narrow, class Wide>
+Narrow at_most(Wide value) noexcept {
+  return static_cast<Narrow>(
+      std::clamp<Wide>(value, 0, static_cast<Wide>(std::numeric_limits<Narrow>::max())));
+}
+
+WireSlot to_wire(const SlotReport& slot) noexcept {
+  WireSlot wire{.number = slot.number,
+                .packet_count = slot.packets,
+                .full_count = slot.full_packets,
+                .first_bytes = slot.first_bytes,
+                .full_bytes = slot.full_bytes,
+                .backlogged_bytes = slot.backlogged_bytes,
+                .first = wire_bits(slot.first),
+                .last = wire_bits(slot.last),
+                .end = wire_bits(slot.end),
+                .delay_min = wire_bits(slot.delay_min),
+                .delay_mean = wire_bits(slot.delay_mean),
+                .jump = stamp_span(slot.jump),
+                .jump_count = at_most<std::uint8_t>(unsigned{slot.jumps}),
+                .quiet_count = at_most<std::uint8_t>(unsigned{slot.quiet}),
+                .quiet_delay = wire_bits(slot.quiet_delay)};
+  if (slot.backlogged_bytes > 0) wire.backlogged_delay_min = wire_bits(slot.backlogged_delay_min);
+  return wire;
+}
+
+}  // namespace
+
+void PathMeter::on_packet(Time now, std::uint16_t stamp, std::uint32_t bytes,
+                          ArrivalKind kind) noexcept {
+  const auto delay = static_cast<std::uint16_t>(wire_stamp(now) - stamp);
+  if (!is_started_) {
+    is_started_ = true;
+    delay_stamp_ = delay;
+    delay_ = kStampUnit * delay + kStampUnit * 0x10000;  // far from 0 either way
+  }
+  delay_ += stamp_difference(delay, delay_stamp_);
+  delay_stamp_ = delay;
+  const Duration at = now.time_since_epoch();
+  const auto size = at_most<std::uint16_t>(bytes);
+  slots_.on_packet({at, delay_, size, kind});
+  if (kind == ArrivalKind::Probe) train_.on_packet(at, size);
+}
+
+void PathMeter::write_blocks(Time now, ByteWriter& out) noexcept {
+  FixedVector<WireSlot, kReportedSlotsMax> slots;
+  for (const SlotReport& slot : slots_.report(now.time_since_epoch()))
+    (void)slots.push(to_wire(slot));
+  write_slots(out, {slots.begin(), slots.size()});
+  const TrainReport train = train_.report();
+  if (train.number == 0) return;
+  write_train(out, {.number = train.number,
+                    .packet_count = train.packets,
+                    .bytes = train.bytes,
+                    .span = stamp_span(train.span),
+                    .gap_median = at_most<std::uint16_t>(train.gap_median / kTrainGapUnit)});
+}
+
+}  // namespace wanbond

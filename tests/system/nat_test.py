@@ -7,7 +7,7 @@ from sites import TUNNEL, TwoSites, Wan
 
 def wans(*names):
     return [Wan(name, {"delay": f"{delay}ms"}, nat=True)
-            for name, delay in zip(names, (10, 20, 40))]
+            for name, delay in zip(names, (10, 15, 20))]
 
 
 def rebind(bench, wan):

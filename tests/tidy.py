@@ -293,6 +293,21 @@ def check_one_user(root: Path, paths: list, report: Report):
         report.add(path, 1, f'second user of libIPSec_MB beside {users[0]}', 'keep it in one file')
 
 
+def check_one_definition(root: Path, paths: list, report: Report):
+    """Two types of one name in one namespace break the one-definition rule, and no tool says so."""
+    first = {}
+    for path in paths:
+        if not path.endswith('.h') or zone_of(path) in ('', 'sim', 'tests'):
+            continue
+        text = cxx_shape.strip((root / path).read_text('utf-8'))
+        for match in re.finditer(r'^(?:struct|class|enum class) (\w+)(?= [^;]*\{)', text, re.M):
+            line = text.count('\n', 0, match.start()) + 1
+            if match[1] in first:
+                report.add(path, line, f'`{match[1]}` is also a type of {first[match[1]]}',
+                           'give one of them another name')
+            first.setdefault(match[1], path)
+
+
 def check_file(root: Path, path: str, report: Report):
     try:
         text = (root / path).read_text('utf-8')
@@ -324,6 +339,7 @@ def run(root: Path, paths: list) -> list:
     for path in paths:
         check_file(root, path, report)
     check_one_user(root, paths, report)
+    check_one_definition(root, paths, report)
     return report.lines
 
 

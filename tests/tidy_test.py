@@ -135,6 +135,17 @@ class TidyTest(unittest.TestCase):
                 (root / name).write_text('#include <intel-ipsec-mb.h>\n', 'utf-8')
             self.assertTrue(any('second user' in line for line in tidy.run(root, names)))
 
+    def test_a_type_has_one_definition(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root, names = Path(folder), ['sched/a.h', 'sched/b.h', 'src/core/c.h']
+            for name, text in zip(names, ('struct A {\n};\n', 'class A final {\n};\n',
+                                          'struct A;\nenum class B : int { C };\n')):
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(HEAD + text, 'utf-8')
+            told = [line for line in tidy.run(root, names) if 'also a type of' in line]
+            self.assertEqual(len(told), 1)
+            self.assertTrue(told[0].startswith('sched/b.h:3: `A`'), told)
+
     def test_functions_are_found_in_all_their_forms(self):
         text = ('struct A {\n  int x{1};\n  int f() const noexcept { return x; }\n};\n'
                 'template <class T>\nauto g(T t) -> std::array<int, 2> {\n  return {t, t};\n}\n'

@@ -22,6 +22,7 @@ constexpr double kReturn = 0.5;
 constexpr unsigned kTrainEnough = 31, kTrainUsable = 8;
 constexpr double kTrainShare = 0.95;
 constexpr double kKeepsUp = 0.97;
+constexpr Duration kQueueIdle = 8ms;  // of a path that nobody fills: a busy machine's delay
 constexpr double kFollowDoubt = 0.05;
 constexpr double kToleranceMin = 0.015;
 
@@ -141,7 +142,7 @@ void RateController::hold_queue(Time now, const PathModel& path, double dt) noex
 /// path that delivers what it is fed keeps up, whatever seems to stand in it; and a flow that sends
 /// less than it may says nothing of the path.
 double RateController::follow_down(const PathModel& path, Duration target) const noexcept {
-  if (!path.is_backlogged()) return path.queue() < 2 * target ? 0 : kFollowDown;
+  if (!path.is_backlogged()) return path.queue() < target + kQueueIdle ? 0 : kFollowDown;
   return path.delivered() > kKeepsUp * rate_ ? kFollowDoubt : kFollowDown;
 }
 

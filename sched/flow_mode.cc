@@ -68,7 +68,7 @@ void FlowModes::review(Time now, std::uint16_t id, std::uint64_t backlog_bytes,
     if (rate > kKeep * capacity.fastest) flow.held_until = now + kHeld;
   } else {
     flow.stuck = is_stuck ? flow.stuck + 1 : 0;
-    if (flow.stuck >= kStuckReviews) flow.held_until = now + kHeld;
+    if (flow.stuck >= kStuckReviews && start_ != FlowStart::Never) flow.held_until = now + kHeld;
   }
   flow.backlog_before = flow.backlog_max;
   flow.backlog_max = backlog_bytes;

@@ -18,6 +18,7 @@ namespace wanbond {
 enum class FlowStart : std::uint8_t {
   Bulk,  // held from the first packet: full rate of all paths early
   Web,   // not held: short transfers are as fast as on the fastest path
+  Never  // nor later: nobody holds acknowledgements
 };
 
 /// What there is to get.

@@ -87,7 +87,7 @@ void Dispatcher::update(Time now) noexcept {
   if (bond_ == nullptr) {
     if (equals < 2 || best.usability != Usability::Usable) return;
     bond_ = std::make_unique<Bond>();
-    bond_->set_start(FlowStart::Web);  // acknowledgements are not held
+    bond_->set_start(FlowStart::Never);  // acknowledgements are not held
   }
   for (const auto& path : control_.paths())
     set(now, *path, membership(path->view(now, FlowCare::Repaired), best));

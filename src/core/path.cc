@@ -153,9 +153,10 @@ void Path::on_control_stamp(Time now, std::uint16_t stamp, std::uint32_t bytes) 
 
 void Path::on_stamp(Time now, std::uint16_t stamp) noexcept {
   received_.on_stamp(now, stamp, wire_stamp(now));
-  // Of the multiplier one interval serves for jumps: small ones, a busy machine's, add nothing.
+  // A jump outlasts all intervals of the multiplier but the first. One of these makes good that
+  // patience counts whole intervals, the others serve for jumps: small ones add nothing.
   const Duration jumps = kBfdJumpFactor * received_.jump_tail();
-  bfd_.set_patience(std::max(Duration::zero(), jumps - wan_.heartbeat));
+  bfd_.set_patience(std::max(Duration::zero(), jumps - 2 * wan_.heartbeat));
 }
 
 void Path::on_train_sent(Time now, std::uint32_t packets, std::uint64_t bytes) noexcept {

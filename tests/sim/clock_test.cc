@@ -65,4 +65,21 @@ TEST_SUITE("sim_clock") {
       CHECK(sites.count_all_downs() == 0);
     });
   }
+
+  TEST_CASE("pauses of its own do not make a node slower to see a failure") {
+    twice([](World& world) {
+      Sites sites(world, {.accesses = {{.rtt = 20ms}, {.rtt = 40ms}}});
+      REQUIRE(sites.bring_up());
+      UdpPair flows(sites.scene, 5ms);
+      flows.start();
+      world.run_for(2s);
+      for (int i = 0; i < 100; ++i) {
+        sites.hub.freeze(30ms);
+        world.run_for(200ms);
+      }
+      CHECK(sites.hub.status().peers[0].paths[0].detection_time == 80ms);
+      CHECK(sites.branch.status().peers[0].paths[0].detection_time == 80ms);
+      CHECK(sites.count_all_downs() == 0);
+    });
+  }
 }

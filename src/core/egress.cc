@@ -75,62 +75,80 @@ std::size_t Egress::add(Time now, const SuperPacket& super, std::uint32_t index,
   const std::size_t size = super.segment_bytes(index) + kDataOverheadBytes;
   std::uint8_t tos = outer_class(super.inner().traffic_class, ecn_);
   if (marking.is_marked && ecn_ == EcnMode::Normal) tos |= static_cast<std::uint8_t>(Ecn::Ce);
-  if (!open_for(path, size, tos, out)) return 0;
-  if (append(now, super, index, path, marking) == 0) return 0;
-  if (is_complete(size)) flush(out);
+  OpenTrain* train = open_for(path, size, tos, out);
+  if (train == nullptr || append(now, super, index, path, marking, *train) == 0) return 0;
+  if (is_complete(*train, size)) close(*train, out);
   return size;
 }
 
-bool Egress::open_for(const Path& path, std::size_t bytes, std::uint8_t tos, Outbox& out) noexcept {
-  const bool joins = open_.to == path.address() && open_.tos == tos && may_join(bytes);
-  if (!joins && !begin_train(path, bytes, out)) return false;
-  open_.tos = tos;
-  return true;
+Egress::OpenTrain* Egress::open_for(const Path& path, std::size_t bytes, std::uint8_t tos,
+                                    Outbox& out) noexcept {
+  OpenTrain& train = place_for(path.address(), out);
+  if (train.tos == tos && may_join(train, bytes)) return &train;
+  close(train, out);
+  if (!begin(train, path, bytes)) return nullptr;
+  train.tos = tos;
+  return &train;
 }
 
-MutableBytes Egress::extend(std::size_t bytes) noexcept {
-  Packet& buffer = open_.segments.buffer;
+Egress::OpenTrain& Egress::place_for(const PathAddress& to, Outbox& out) noexcept {
+  OpenTrain* empty = nullptr;
+  for (OpenTrain& train : open_) {
+    const bool is_open = train.segments.buffer.valid();
+    if (is_open && train.to == to) return train;
+    if (!is_open && empty == nullptr) empty = &train;
+  }
+  if (empty != nullptr) return *empty;
+  flush(out);
+  return open_.front();
+}
+
+MutableBytes Egress::extend(OpenTrain& train, std::size_t bytes) noexcept {
+  Packet& buffer = train.segments.buffer;
   const std::size_t before = buffer.size();
   buffer.resize(before + bytes);
-  ++open_.count;
+  ++train.count;
   return buffer.bytes().subspan(before);
 }
 
 // A shorter one ends a train (UDP_SEGMENT), and so does what the next one would not fit into.
-bool Egress::is_complete(std::size_t bytes) const noexcept {
-  return bytes < open_.segments.segment_bytes || !may_join(bytes);
+bool Egress::is_complete(const OpenTrain& train, std::size_t bytes) noexcept {
+  return bytes < train.segments.segment_bytes || !may_join(train, bytes);
 }
 
-bool Egress::may_join(std::size_t bytes) const noexcept {
-  const Segments& train = open_.segments;
-  return train.buffer.valid() && bytes <= train.segment_bytes && open_.count < kTrainCountMax &&
-         bytes <= train.buffer.tailroom() && train.buffer.size() + bytes <= kTrainBytesMax;
+bool Egress::may_join(const OpenTrain& train, std::size_t bytes) noexcept {
+  const Packet& buffer = train.segments.buffer;
+  return buffer.valid() && bytes <= train.segments.segment_bytes && train.count < kTrainCountMax &&
+         bytes <= buffer.tailroom() && buffer.size() + bytes <= kTrainBytesMax;
 }
 
-bool Egress::begin_train(const Path& path, std::size_t bytes, Outbox& out) noexcept {
-  flush(out);
+bool Egress::begin(OpenTrain& train, const Path& path, std::size_t bytes) noexcept {
   Packet buffer = pool_.acquire(kTrainBytesMax);
   if (!buffer.valid()) buffer = pool_.acquire(bytes);  // room for one is better than none
   if (!buffer.valid()) return false;
-  open_ = {path.address(), 0, {std::move(buffer), static_cast<std::uint32_t>(bytes)}, 0};
+  train = {path.address(), 0, {std::move(buffer), static_cast<std::uint32_t>(bytes)}, 0};
   return true;
 }
 
-void Egress::flush(Outbox& out) noexcept {
-  if (!open_.segments.buffer.valid()) return;
-  OpenTrain train = std::exchange(open_, OpenTrain{});
-  if (train.count == 0) return;
+void Egress::close(OpenTrain& train, Outbox& out) noexcept {
+  if (!train.segments.buffer.valid()) return;
+  OpenTrain full = std::exchange(train, OpenTrain{});
+  if (full.count == 0) return;
   if (!out.transmit(
-          {train.to.socket, train.to.remote, train.to.local, train.tos, std::move(train.segments)}))
-    drops_.add(DropReason::QueueFull, train.count);
+          {full.to.socket, full.to.remote, full.to.local, full.tos, std::move(full.segments)}))
+    drops_.add(DropReason::QueueFull, full.count);
+}
+
+void Egress::flush(Outbox& out) noexcept {
+  for (OpenTrain& train : open_) close(train, out);
 }
 
 std::size_t Egress::append(Time now, const SuperPacket& super, std::uint32_t index, Path& path,
-                           const Marking& marking) noexcept {
+                           const Marking& marking, OpenTrain& train) noexcept {
   auto number = keyring_.take_number(now, path.id());
   if (!number) return 0;
   const std::size_t size = super.segment_bytes(index) + kDataOverheadBytes;
-  const MutableBytes place = extend(size);
+  const MutableBytes place = extend(train, size);
   const std::uint32_t used = number->number();
   write_data(now, place, *number, marking, super.checksum());
   (void)super.write_segment(index, Checksum::Partial, place.subspan(kDataHeadBytes));
@@ -155,21 +173,22 @@ void Egress::log(Time now, Path& path, std::uint32_t number, const SentSegment& 
 }
 
 void Egress::send_void(Time now, const Marking& marking, Path& path, Outbox& out) noexcept {
-  if (!open_for(path, kDataOverheadBytes, kVoidTos, out)) return drops_.add(DropReason::NoBuffer);
+  OpenTrain* train = open_for(path, kDataOverheadBytes, kVoidTos, out);
+  if (train == nullptr) return drops_.add(DropReason::NoBuffer);
   auto number = keyring_.take_number(now, path.id());
   if (!number) return;
   Marking mark = marking;
   mark.flags |= kDataVoid;
   path.on_number(number->number());
-  const MutableBytes place = extend(kDataOverheadBytes);
+  const MutableBytes place = extend(*train, kDataOverheadBytes);
   write_data(now, place, *number, mark, Checksum::Full);
   check(seal(keyring_, std::move(*number), place));  // the number is of a living epoch
   path.on_data_sent(now, 1, kDataOverheadBytes);
-  if (is_complete(kDataOverheadBytes)) flush(out);
+  if (is_complete(*train, kDataOverheadBytes)) close(*train, out);
 }
 
 void Egress::send_train(Time now, Path& path, const TrainPlan& plan, Outbox& out) noexcept {
-  flush(out);
+  close(place_for(path.address(), out), out);
   Segments train{pool_.acquire(kTrainBytesMax), static_cast<std::uint32_t>(plan.bytes)};
   if (!train.buffer.valid()) return drops_.add(DropReason::NoBuffer);
   unsigned count = 0;
@@ -201,7 +220,7 @@ void send_plain(const PathAddress& to, Bytes message, PacketPool& pool, DropCoun
 }
 
 void Egress::send_control(Time now, const ControlPlan& plan, Path& path, Outbox& out) noexcept {
-  flush(out);
+  close(place_for(path.address(), out), out);
   auto number = keyring_.take_number(now, path.id());
   if (!number) return;
   const std::size_t packet_bytes = std::max(kControlPacketBytes, plan.padded_bytes);

@@ -1,9 +1,11 @@
 // Egress: LAN to WAN for one peer: numbers, seals and packs what was decided to be sent on a path.
-// Stations 5 to 7 of the way out; the decision itself is taken before. A train stays open until the
-// batch ends, so that packets of equal size leave together however they came from the LAN.
+// Stations 5 to 7 of the way out; the decision itself is taken before. A train for each path stays
+// open until the batch ends, so that packets of equal size leave together however they came from
+// the LAN.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "base/ecn.h"
@@ -94,19 +96,26 @@ class Egress {
     std::uint32_t count = 0;
   };
 
-  /// Makes the open train one that a datagram of `bytes` can join; false when there is no buffer.
-  bool open_for(const Path& path, std::size_t bytes, std::uint8_t tos, Outbox& out) noexcept;
-  /// Room for one more datagram at the end of the open train.
-  MutableBytes extend(std::size_t bytes) noexcept;
+  /// As many paths as traffic is likely to be spread over at once; beyond that trains leave early.
+  static constexpr std::size_t kOpenMax = 4;
+
+  /// An open train to this address that a datagram of `bytes` can join; null: there is no buffer.
+  OpenTrain* open_for(const Path& path, std::size_t bytes, std::uint8_t tos, Outbox& out) noexcept;
+  /// The place of the train to this address, open or not.
+  OpenTrain& place_for(const PathAddress& to, Outbox& out) noexcept;
+  /// Room for one more datagram at the end of the train.
+  static MutableBytes extend(OpenTrain& train, std::size_t bytes) noexcept;
   /// Nothing may follow the last one, of `bytes`.
-  bool is_complete(std::size_t bytes) const noexcept;
-  /// Whether a datagram of `bytes` may join the open train.
-  bool may_join(std::size_t bytes) const noexcept;
-  /// Sends the open train and begins one; false when there is no buffer.
-  bool begin_train(const Path& path, std::size_t bytes, Outbox& out) noexcept;
-  /// Seals segment `index` behind the open train; its size as a datagram, or 0 without a number.
+  static bool is_complete(const OpenTrain& train, std::size_t bytes) noexcept;
+  /// Whether a datagram of `bytes` may join the train.
+  static bool may_join(const OpenTrain& train, std::size_t bytes) noexcept;
+  /// Begins a train at an empty place; false when there is no buffer.
+  bool begin(OpenTrain& train, const Path& path, std::size_t bytes) noexcept;
+  /// Sends a train, if it is open, and leaves its place empty.
+  void close(OpenTrain& train, Outbox& out) noexcept;
+  /// Seals segment `index` behind the train; its size as a datagram, or 0 without a number.
   std::size_t append(Time now, const SuperPacket& super, std::uint32_t index, Path& path,
-                     const Marking& marking) noexcept;
+                     const Marking& marking, OpenTrain& train) noexcept;
   /// Both, and what is full leaves.
   std::size_t add(Time now, const SuperPacket& super, std::uint32_t index, Path& path,
                   const Marking& marking, Outbox& out) noexcept;
@@ -118,7 +127,7 @@ class Egress {
   EcnMode ecn_ = EcnMode::Compatibility;
   std::size_t peer_bytes_max_ = 0;
   RetainedPackets& retained_;
-  OpenTrain open_;
+  std::array<OpenTrain, kOpenMax> open_;  // to different addresses
 };
 
 }  // namespace wanbond

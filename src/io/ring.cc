@@ -267,11 +267,23 @@ void Ring::arm_watches() noexcept {
 }
 
 void Ring::rest(Time until) noexcept {
-  submit();
-  sleep_until(until);
+  if (tun_reads_ != TunReads::Multishot) {
+    submit();
+    return sleep_until(until);
+  }
+  if (tun_ >= 0 && !tun_reading_) return;  // for want of buffers: more packets wait
+  prepare();
+  submit_and_sleep(until, kCompletions);
 }
 
 void Ring::wait(Time deadline) noexcept {
+  prepare();
+  if (io_uring_sq_ready(&ring_) == 0 && io_uring_cq_ready(&ring_) > 0) return;  // from a rest
+  if (tun_ >= 0 && !tun_reading_) deadline = std::min(deadline, monotonic_now() + kStarvedPause);
+  submit_and_sleep(failures_.empty() ? deadline : Time{}, 1);
+}
+
+void Ring::prepare() noexcept {
   batch_.clear();
   // In the queue behind the TUN writes of the last turn, which read from the receive buffers: a
   // request runs only when those before it are done, so the buffers may be given back already.
@@ -279,11 +291,9 @@ void Ring::wait(Time deadline) noexcept {
   arm_watches();
   arm_receives();
   buffers_.give_back();
-  if (tun_ >= 0 && !tun_reading_) deadline = std::min(deadline, monotonic_now() + kStarvedPause);
-  submit_and_sleep(failures_.empty() ? deadline : Time{});
 }
 
-void Ring::submit_and_sleep(Time deadline) noexcept {
+void Ring::submit_and_sleep(Time deadline, unsigned count) noexcept {
   for (int tries = 0; tries < kCancelTries; ++tries) {
     const Duration left = deadline == kNever ? 1s : deadline - monotonic_now();
     __kernel_timespec pause{.tv_sec = left / 1s, .tv_nsec = (left % 1s).count()};
@@ -291,7 +301,7 @@ void Ring::submit_and_sleep(Time deadline) noexcept {
     if (left <= Duration::zero())
       io_uring_submit_and_get_events(&ring_);
     else
-      io_uring_submit_and_wait_timeout(&ring_, &cqe, 1, deadline == kNever ? nullptr : &pause,
+      io_uring_submit_and_wait_timeout(&ring_, &cqe, count, deadline == kNever ? nullptr : &pause,
                                        nullptr);
     if (io_uring_sq_ready(&ring_) == 0) return on_submitted();
   }

@@ -47,8 +47,10 @@ class Ring final : public Io {
   static constexpr std::size_t kBatch = 64;        // completions of one reap()
   static constexpr std::size_t kSlots = 512;       // trains given to the kernel and not yet done
   static constexpr std::size_t kVectors = 4096;    // parts of all TUN writes of one submission
-  static constexpr std::size_t kTunReadsMax = 32;  // TUN packets of one reap()
+  static constexpr std::size_t kTunReadsMax = 64;  // TUN packets of one reap()
   static constexpr std::size_t kWatches = 64;
+  /// Completions: every slot, receive buffer and watch at once, and as many TUN writes again.
+  static constexpr unsigned kCompletions = 2048;
   /// Trains are handed over after so many bytes, so that their buffers come back while they are in
   /// the cache of the core.
   static constexpr std::size_t kUnsentBytesMax = 128 * 1024;
@@ -100,8 +102,11 @@ class Ring final : public Io {
 
   /// True for the last completion of its request.
   static bool is_last(const io_uring_cqe& cqe) noexcept;
-  /// Submits, and sleeps until there is a completion or `deadline`.
-  void submit_and_sleep(Time deadline) noexcept;
+  /// Queues what the kernel is to read into, and gives back what it has read.
+  void prepare() noexcept;
+  /// Submits, and sleeps until there are `count` completions or `deadline`. Where reads are
+  /// multishot (Linux 6.7) the kernel does not wake us up for fewer, and does not run them either.
+  void submit_and_sleep(Time deadline, unsigned count) noexcept;
   /// Turns one completion into entries of batch_, none or one; TUN reads may make more.
   void handle(const io_uring_cqe& cqe) noexcept;
   void on_tun_read(const io_uring_cqe& cqe) noexcept;

@@ -14,8 +14,6 @@ namespace {
 
 /// Submission entries; small, as rings are charged against RLIMIT_MEMLOCK (datapath 3.7).
 constexpr unsigned kEntries = 256;
-/// Completions: every slot, receive buffer and watch at once, and as many TUN writes again.
-constexpr unsigned kCompletions = 2048;
 constexpr unsigned kSetupFlags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                                  IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL |
                                  IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED;

@@ -86,6 +86,26 @@ TEST_SUITE("io") {
     });
   }
 
+  TEST_CASE("what arrives in a rest does not end it, and is there after it") {
+    for_each_io([](Io& io, PacketPool& pool) {
+      Pair pair(io, "127.0.0.1");
+      for (int round = 0; round < 3; ++round) {
+        CAPTURE(round);
+        for (int i = 0; i < 5; ++i)
+          REQUIRE(io.transmit(train_of(pool, pair.endpoints[1], 100 + std::size_t(i))));
+        const Time until = monotonic_now() + 3ms;
+        io.rest(until);
+        CHECK(monotonic_now() >= until);
+        io.wait(until + 1s);
+        CHECK(monotonic_now() < until + 900ms);
+        std::size_t seen = 0;
+        for (const Completion& c : io.reap()) seen += c.kind == Completion::Kind::Datagrams;
+        CHECK(seen == 5);
+        CHECK(io.drained());
+      }
+    });
+  }
+
   TEST_CASE("an empty datagram is reported like any other, and reception goes on") {
     for_each_io([](Io& io, PacketPool& pool) {
       Pair pair(io, "127.0.0.1");

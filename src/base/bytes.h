@@ -2,6 +2,7 @@
 // checked once at the end. Integers are little-endian unless the name says big-endian.
 #pragma once
 
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,15 @@ namespace wanbond {
 
 using Bytes = std::span<const std::byte>;
 using MutableBytes = std::span<std::byte>;
+
+/// `value` with its bytes in the order of the wire, or back.
+template <std::unsigned_integral T>
+constexpr T to_wire_order(T value, std::endian wire) noexcept {
+  if (wire == std::endian::native || sizeof(T) == 1) return value;
+  if constexpr (sizeof(T) == 8) return static_cast<T>(__builtin_bswap64(value));
+  if constexpr (sizeof(T) == 4) return static_cast<T>(__builtin_bswap32(value));
+  return static_cast<T>(__builtin_bswap16(static_cast<std::uint16_t>(value)));
+}
 
 /// Reads from the front of a span. After the first read past the end every read gives zeros and
 /// `ok()` is false for good.
@@ -49,13 +59,10 @@ class ByteReader {
   template <std::unsigned_integral T, bool kBigEndian>
   T read() noexcept {
     if (!enough(sizeof(T))) return 0;
-    T value = 0;
-    for (std::size_t i = 0; i < sizeof(T); ++i) {
-      const std::size_t shift = 8 * (kBigEndian ? sizeof(T) - 1 - i : i);
-      value = static_cast<T>(value | static_cast<T>(static_cast<T>(rest_[i]) << shift));
-    }
+    T value;
+    std::memcpy(&value, rest_.data(), sizeof(T));
     rest_ = rest_.subspan(sizeof(T));
-    return value;
+    return to_wire_order(value, kBigEndian ? std::endian::big : std::endian::little);
   }
 
   Bytes rest_;
@@ -106,10 +113,8 @@ class ByteWriter {
   void write(T value) noexcept {
     const MutableBytes place = reserve(sizeof(T));
     if (place.empty()) return;
-    for (std::size_t i = 0; i < sizeof(T); ++i) {
-      const std::size_t shift = 8 * (kBigEndian ? sizeof(T) - 1 - i : i);
-      place[i] = static_cast<std::byte>((value >> shift) & 0xff);
-    }
+    value = to_wire_order(value, kBigEndian ? std::endian::big : std::endian::little);
+    std::memcpy(place.data(), &value, sizeof(T));
   }
 
   MutableBytes all_;

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import harness
-from topology import SERVER, cpu_seconds, resident_mb
+from topology import PORTS, SERVER, cpu_seconds, resident_mb
 
 LOSS_MAX = 0.001   # of a rate that counts as carried
 SETTLE = 0.3       # seconds for queues to run empty
@@ -18,6 +18,7 @@ COLUMNS = {
     "1 flow down": "Gbit/s, one TCP flow, server to client",
     "8 flows up": "Gbit/s, eight TCP flows",
     "8 flows down": "Gbit/s, eight TCP flows",
+    "2 flows up": "Gbit/s, a TCP flow to each of two servers at once, sum",
     "both ways": "Gbit/s, one TCP flow each way at once, sum",
     "cpu 1 flow": "CPU-s/GB of the tunnel's processes, both ends, one flow up",
     "cpu 8 flows": "the same with eight flows up",
@@ -65,6 +66,15 @@ def tcp(name, *options, cpu=None):
             result[cpu] = used / (sum(part["bytes"] for part in received) / 1e9)
         return result
     return measure
+
+
+def two_flows(round_):
+    """One flow to each server: what `wanbond pinned` sends over a WAN of its own."""
+    command = ["iperf3", "-c", SERVER, "-C", "cubic", "-t", str(round_.seconds), "-J"]
+    runs = [round_.ground.client.popen([*command, "-p", str(port)], stdout=subprocess.PIPE,
+                                       text=True) for port in PORTS]
+    ends = [json.loads(run.communicate(timeout=120)[0])["end"] for run in runs]
+    return {"2 flows up": gbits([end["sum_received"] for end in ends])}
 
 
 def udp(round_, ip_bytes, rate, seconds):
@@ -147,6 +157,7 @@ MEASURES = {
     "rtt": rtt,
     "tcp1up": tcp("1 flow up", cpu="cpu 1 flow"),
     "tcp1down": tcp("1 flow down", "-R"),
+    "tcp2up": two_flows,
     "tcp8up": tcp("8 flows up", "-P", "8", cpu="cpu 8 flows"),
     "tcp8down": tcp("8 flows down", "-P", "8", "-R"),
     "both": tcp("both ways", "--bidir"),
@@ -159,6 +170,7 @@ MEASURES = {
 
 def start_server(ground):
     """iperf3's, for all rounds."""
-    ground.start(ground.server, ["iperf3", "-s"], "iperf3")
-    harness.wait_for(lambda: "5201" in ground.server.run(
-        ["ss", "-ltn"]), 5, "iperf3 listens")
+    for port in PORTS:
+        ground.start(ground.server, ["iperf3", "-s", "-p", str(port)], f"iperf3-{port}")
+    harness.wait_for(lambda: all(f":{port} " in ground.server.run(["ss", "-ltn"])
+                                 for port in PORTS), 5, "iperf3 listens")

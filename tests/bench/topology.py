@@ -3,8 +3,8 @@
     client -- gate_a == wan == gate_b -- server
 
 client is 10.1.0.10, server 10.2.0.10; the gates have 10.1.0.1 and 10.2.0.1 on the LAN side and
-10.200.1.1 and 10.200.2.1 on the WAN side. Whatever carries 10.1.0.0/24 and 10.2.0.0/24 between the
-gates is measured: a route (raw), or a tunnel.
+10.200.1.1 and 10.200.2.1 on the WAN side, 10.201.1.1 and 10.201.2.1 on a second WAN. Whatever
+carries 10.1.0.0/24 and 10.2.0.0/24 between the gates is measured: a route (raw), or a tunnel.
 """
 
 import os
@@ -17,8 +17,11 @@ import harness  # noqa: E402
 
 CLIENT, SERVER = "10.1.0.10", "10.2.0.10"
 WAN = {"a": "10.200.1.1", "b": "10.200.2.1"}
+WAN2 = {"a": "10.201.1.1", "b": "10.201.2.1"}
 ROUTER = {"a": "10.200.1.2", "b": "10.200.2.2"}
+ROUTER2 = {"a": "10.201.1.2", "b": "10.201.2.2"}
 LAN = {"a": "10.1.0", "b": "10.2.0"}
+PORTS = (5201, 5202)  # of iperf3's servers
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -45,13 +48,15 @@ class Ground(harness.Bench):
     def _join(self, side, host):
         gate, lan = self.gates[side], LAN[side]
         self.veth(gate, "lan", host, "eth0")
-        self.veth(gate, "wan", self.wan, f"to-{side}")
+        for device, own, router in (("wan", WAN, ROUTER), ("wan2", WAN2, ROUTER2)):
+            far = f"{device}-{side}"
+            self.veth(gate, device, self.wan, far)
+            gate.ip("address", "add", f"{own[side]}/24", "dev", device)
+            self.wan.ip("address", "add", f"{router[side]}/24", "dev", far)
+            gate.ip("route", "add", own[other(side)] + "/32", "via", router[side])
         gate.ip("address", "add", f"{lan}.1/24", "dev", "lan")
         host.ip("address", "add", f"{lan}.10/24", "dev", "eth0")
         host.ip("route", "add", "default", "via", f"{lan}.1")
-        gate.ip("address", "add", f"{WAN[side]}/24", "dev", "wan")
-        self.wan.ip("address", "add", f"{ROUTER[side]}/24", "dev", f"to-{side}")
-        gate.ip("route", "add", "10.200.0.0/16", "via", ROUTER[side])
         self.wan.ip("route", "add", f"{lan}.0/24", "via", WAN[side])
         gate.write("/proc/sys/net/ipv4/ip_forward", "1")
 
@@ -59,8 +64,9 @@ class Ground(harness.Bench):
         """Whether the WAN's devices take single packets only, as without segmentation offload."""
         segments = "1" if cut else "65535"
         for side, gate in self.gates.items():
-            gate.ip("link", "set", "wan", "gso_max_segs", segments)
-            self.wan.ip("link", "set", f"to-{side}", "gso_max_segs", segments)
+            for device in ("wan", "wan2"):
+                gate.ip("link", "set", device, "gso_max_segs", segments)
+                self.wan.ip("link", "set", f"{device}-{side}", "gso_max_segs", segments)
 
     def route(self, side, *via):
         """Sends the far LAN that way, `dev tun0` or `via ...`."""

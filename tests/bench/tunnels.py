@@ -14,7 +14,7 @@ import subprocess
 import harness
 import topology
 from sites import Node
-from topology import LAN, WAN, other
+from topology import LAN, WAN, WAN2, other
 
 PORT = 51900
 
@@ -93,18 +93,42 @@ class Wanbond(Driver):
         gates = {side: Gate(ground, ground.gates[side], f"{self.name}-{side}".replace(" ", "-"))
                  for side in "ab"}
         for side, gate in gates.items():
-            peer = {"PublicKey": gates[other(side)].public_key,
-                    "Endpoint": f"{WAN[other(side)]}:{PORT}",
-                    "AllowedIPs": f"{LAN[other(side)]}.0/24"}
-            gate.config = [("Interface", {"PrivateKey": gate.key_file, "ListenPort": PORT,
-                                          "Address": f"10.77.0.{ord(side) - 96}/32",
-                                          "Device": "tunnel", "User": "root",
-                                          "ControlSocket": ground.folder / f"{gate.name}.sock"}),
-                           ("Wan w", {"Device": "wan"}), ("Peer other", peer)]
+            gate.config = self.config(ground, side, gate, gates[other(side)].public_key)
             gate.start(**self.environment)
             self.processes.append(gate.process)
         for gate in gates.values():
-            gate.wait_up([])
+            gate.wait_up(self.wans)
+
+    wans = ["w"]
+
+    @staticmethod
+    def config(ground, side, gate, peer_key):
+        """What the gate of this side is configured with."""
+        return [("Interface", {"PrivateKey": gate.key_file, "ListenPort": PORT,
+                               "Address": f"10.77.0.{ord(side) - 96}/32",
+                               "Device": "tunnel", "User": "root",
+                               "ControlSocket": ground.folder / f"{gate.name}.sock"}),
+                ("Wan w", {"Device": "wan"}),
+                ("Peer other", {"PublicKey": peer_key, "Endpoint": f"{WAN[other(side)]}:{PORT}",
+                                "AllowedIPs": f"{LAN[other(side)]}.0/24"})]
+
+
+class Pinned(Wanbond):
+    """wanbond with two WANs, the flows to iperf3's first server on one, to its second on the
+    other."""
+    wans = ["w", "w2"]
+
+    @staticmethod
+    def config(ground, side, gate, peer_key):
+        interface, wan, (_, peer) = Wanbond.config(ground, side, gate, peer_key)
+        ends = [f"{own[other(side)]}:{PORT}" for own in (WAN, WAN2)]
+        peer = {**peer, "Endpoint": ", ".join(ends),
+                "Paths": f"w>{ends[0]}, w2>{ends[1]}"}
+        direction = "dport" if side == "a" else "sport"
+        rules = [(f"Rule to-{name}", {"Match": f"proto=tcp {direction}={port}", "Mode": "pinned",
+                                      "Wans": name})
+                 for name, port in zip(Pinned.wans, topology.PORTS)]
+        return [interface, wan, ("Wan w2", {"Device": "wan2"}), ("Peer other", peer), *rules]
 
 
 class WireguardGo(Driver):
@@ -188,6 +212,7 @@ def all_drivers():
     """Fresh ones, in the order in which they take turns."""
     return [Raw(), Wanbond("wanbond io_uring", WANBOND_IO="uring"),
             Wanbond("wanbond epoll", WANBOND_IO="epoll"),
+            Pinned("wanbond pinned", WANBOND_IO="uring"),
             Wanbond("wanbond sodium", WANBOND_IO="epoll", WANBOND_AEAD="sodium"),
             Wanbond("wanbond null", program="WANBOND_NULL", WANBOND_IO="epoll"),
             Wanbond("wanbond naive", WANBOND_IO="epoll", WANBOND_AEAD="sodium",

@@ -39,8 +39,8 @@ class Poll final : public Io {
 
  private:
   static constexpr std::size_t kBatch = 64;        // completions of one reap()
-  static constexpr std::size_t kBuffers = 32;      // receives of one reap(): 2 MiB
-  static constexpr std::size_t kTunReadsMax = 32;  // TUN packets of one reap()
+  static constexpr std::size_t kBuffers = 64;      // receives of one reap(): 4 MiB
+  static constexpr std::size_t kTunReadsMax = 64;  // TUN packets of one reap()
   static constexpr std::size_t kWatches = 64;
   enum class Source : std::uint8_t { Tun, Socket, Watch };
   struct Watch {

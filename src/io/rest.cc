@@ -11,16 +11,16 @@ constexpr std::uint32_t kScale = 16;
 constexpr std::uint32_t kWeight = 8;
 constexpr int kTurnsMin = 12;
 /// A pause: what was before says nothing.
-constexpr Duration kForgetAfter = 8 * Rest::kLongest;
+constexpr Duration kForgetAfter = 4 * Rest::kLongest;
 /// Less than this in kLongest is not worth a rest.
-constexpr std::uint32_t kExpectedMin = 4;
+constexpr std::uint32_t kExpectedMin = 8;
 /// A rest that brings less was in vain; after so many in a row rests are given up for a while.
 constexpr std::size_t kBroughtMin = 3;
-constexpr int kPoorMax = 4;
+constexpr int kPoorMax = 2;
 constexpr Duration kPauseMin = 20ms;
 constexpr Duration kPauseMax = 1s;
-/// A turn of so many has paid for itself, and more may be waiting.
-constexpr std::size_t kPlenty = 32;
+/// A turn takes 64 at most: after so many more may be waiting.
+constexpr std::size_t kPlenty = 60;
 /// Above this average they are trains and super packets, which cost by the byte.
 constexpr std::uint64_t kSmallBytes = 2500;
 

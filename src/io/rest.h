@@ -21,9 +21,9 @@ struct TurnLoad {
 class Rest {
  public:
   /// Adds this at most to the delay of a packet.
-  static constexpr Duration kLongest = 250us;
-  /// Packets in one turn that are worth a wake-up.
-  static constexpr std::uint32_t kAimed = 16;
+  static constexpr Duration kLongest = 500us;
+  /// Packets in one turn that are worth a wake-up; some room is left in a turn of 64.
+  static constexpr std::uint32_t kAimed = 48;
 
   /// The turn at `now` has brought `load`. `now` never goes back.
   void on_turn(Time now, const TurnLoad& load) noexcept;

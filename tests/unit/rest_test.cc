@@ -44,7 +44,7 @@ TEST_SUITE("rest") {
       Duration gap;
       std::size_t bytes, at_least;
     };
-    for (const Row row : {Row{50us, 1200, 4}, Row{25us, 200, 9}, Row{10us, 200, 12}}) {
+    for (const Row row : {Row{50us, 1200, 8}, Row{25us, 200, 17}, Row{10us, 200, 40}}) {
       CAPTURE(row.gap.count());
       Stream stream;
       stream.run(row.gap, row.bytes, 1s);
@@ -86,7 +86,7 @@ TEST_SUITE("rest") {
     Rest rest;
     Time now = kStart;
     for (int i = 0; i < 1000; ++i) {
-      rest.on_turn(now += 100us, {32, 32 * 200});
+      rest.on_turn(now += 100us, {60, 60 * 200});
       CHECK(rest.until() == Rest::kNone);
     }
   }

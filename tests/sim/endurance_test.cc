@@ -56,7 +56,8 @@ TEST_SUITE("sim_endurance") {
       world.run_for(180s);
       CAPTURE(to_ms(interval));
       CHECK(sites.count_all_downs() == 0);
-      for (const PathStatus& path : sites.branch.status().peers[0].paths)
+      for (const NodeStatus status = sites.branch.status();
+           const PathStatus& path : status.peers[0].paths)
         CHECK(to_ms(path.detection_time) <= 1800);
     }
   }

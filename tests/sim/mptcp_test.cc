@@ -106,7 +106,7 @@ class Connection {
 /// Bytes that the hub has sent over the branch's WANs.
 std::array<std::uint64_t, kSubflows> sent_by(const Host& hub) {
   std::array<std::uint64_t, kSubflows> bytes{};
-  for (const PathStatus& path : hub.status().peers.at(0).paths)
+  for (const NodeStatus status = hub.status(); const PathStatus& path : status.peers.at(0).paths)
     bytes[path.wan.value] += path.tx_bytes;
   return bytes;
 }

@@ -40,7 +40,8 @@ TEST_SUITE("sim_order") {
           flows.stop();
           world.run_for(200ms);
           CHECK(flows.missing() == 0);
-          for (const PathStatus& path : sites.branch.status().peers[0].paths)
+          for (const NodeStatus status = sites.branch.status();
+               const PathStatus& path : status.peers[0].paths)
             CHECK(path.downs == 0);
         });
       }

@@ -15,7 +15,7 @@ constexpr Duration kVoice = 20ms;  // between packets
 /// Bytes that the branch has sent over a WAN's path.
 std::uint64_t sent_over(const Host& host, std::size_t wan) {
   std::uint64_t bytes = 0;
-  for (const PathStatus& path : host.status().peers.at(0).paths)
+  for (const NodeStatus status = host.status(); const PathStatus& path : status.peers.at(0).paths)
     if (path.wan.value == wan) bytes += path.tx_bytes;
   return bytes;
 }

@@ -77,7 +77,7 @@ CutResult cut_once(World& world, CutKind kind, Duration offset) {
   cut(sites, used, kind);
   world.run_for(1s);
   CutResult result{flow.receivers[0].report().gap_max, flow.timeouts() - timeouts, 0};
-  for (const PathStatus& path : sites.hub.status().peers[0].paths)
+  for (const NodeStatus status = sites.hub.status(); const PathStatus& path : status.peers[0].paths)
     result.resent += path.resent_packets;
   CHECK(selected_wan(sites.hub).value() != used);
   return result;

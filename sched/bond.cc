@@ -10,7 +10,9 @@ constexpr double kCapShare = 1.3, kCapShareStart = 2.5;
 constexpr double kCapExtra = 30'000, kCapMin = 60'000;
 constexpr Duration kCapTime = 12ms;  // q* and a report's age, on top of the round trip
 constexpr Duration kQuantumTime = 500us;
-constexpr double kQuantumMax = 65'536;
+constexpr double kQuantumMax = 131'072;  // a super packet of 64 KB with what is put around it
+// What may stand in the preferred path and still leave it as good as an empty one.
+constexpr Duration kHomeQueue = 8ms, kHomeSlack = 500us;
 constexpr double kLossFree = 0.0003, kLossFull = 0.002;
 constexpr Duration kRepairTime = 10ms;
 constexpr Duration kRepairAhead = 20ms;
@@ -26,7 +28,9 @@ constexpr Duration kCodelMin = 5ms;
 constexpr double kQueueMin = 256 << 10, kQueueMax = 16 << 20;
 constexpr unsigned kTrains = 6;
 constexpr Duration kTrainEvery = 400ms;
-constexpr unsigned kTrainPackets = 32;
+constexpr unsigned kTrainCountMin = 10, kTrainCountMax = 32;
+constexpr double kTrainBytes = 1472, kTrainBytesSlow = 1000;  // of a probe
+constexpr Duration kTrainTime = 40ms;
 constexpr double kQuietDeviations = 2, kHoldDeviations = 3.5;
 // The least age of a report is already some deviations below the mean: up to 3 above it.
 constexpr double kReverseDeviations = 6;
@@ -120,9 +124,9 @@ void Bond::on_report(Time now, const BondReport& report) noexcept {
                         .reverse = reverse_,
                         .capacity = path.rate.capacity()});
   if (!path.model.is_known()) return;
-  path.rate.on_train(now, path.model, report.train);
+  path.rate.on_train(now, path.model, report.train, path.train_count);
   path.rate.on_report(now, path.model);
-  judge_cross_traffic(now, report.path);
+  if (!path.model.outruns_us()) judge_cross_traffic(now, report.path);
   refresh(now);
 }
 
@@ -226,6 +230,7 @@ void Bond::refresh(Time now) noexcept {
     outlooks[count++] = {static_cast<std::uint8_t>(i), delay, path.rate.capacity()};
   }
   look_ahead_.rebuild({outlooks.data(), count});
+  choose_home({outlooks.data(), count});
   wake_ = now;
   if (count == 0) return;
   const Duration round_trip = std::max(Duration{}, look_ahead_.slowest() + reverse_);
@@ -233,6 +238,22 @@ void Bond::refresh(Time now) noexcept {
   queue_.set_codel(codel_);
   plan_hold(now);
   queue_.set_limit(static_cast<std::uint64_t>(std::clamp(2 * capacity(), kQueueMin, kQueueMax)));
+}
+
+/// Of paths that are about equal one goes on being used until it is the bottleneck: each change of
+/// the path costs a train its length and the receiver its order.
+void Bond::choose_home(std::span<const PathOutlook> outlooks) noexcept {
+  if (outlooks.empty()) return;
+  const PathRank& fastest = look_ahead_.ranks().front();
+  const auto home = std::find_if(outlooks.begin(), outlooks.end(),
+                                 [this](const PathOutlook& o) { return o.path == home_; });
+  const auto is_good = [&] {
+    const PathModel& model = paths_[home_].model;
+    return model.outruns_us() ||
+           home->arrival - std::min(model.queue(), kHomeQueue) <= fastest.arrival + kHomeSlack;
+  };
+  if (home == outlooks.end() || !is_good()) home_ = fastest.path;
+  look_ahead_.prefer(home_);
 }
 
 /// What nearly every packet over this path takes, repairs included.
@@ -299,6 +320,20 @@ bool Bond::push(Time now, std::uint16_t flow, const SegmentRun& run, EcnCapable 
   return true;
 }
 
+std::optional<DirectGrant> Bond::pass(Time now, std::uint16_t flow, std::uint32_t segments,
+                                      std::uint32_t bytes) noexcept {
+  if (!queue_.empty() || look_ahead_.ranks().empty()) return {};
+  const std::uint8_t id = look_ahead_.ranks().front().path;
+  Path& path = paths_[id];
+  const bool has_room = path.gate.has_room(static_cast<double>(path.in_flight) * path.packet_bytes);
+  if (!has_room || !path.gate.is_open(now) || bytes > quantum(path)) return {};
+  if (modes_.on_packet(now, flow, bytes)) {
+    plan_.freeze_until(now + kFrozen);
+    treat(now, flow);
+  }
+  return DirectGrant{id, take(now, path, segments, bytes)};
+}
+
 std::optional<Duration> Bond::held_round_trip(Time now, std::uint16_t flow) const noexcept {
   if (!modes_.is_held(now, flow) || plan_.round_trip() <= Duration{}) return {};
   return plan_.round_trip();
@@ -311,32 +346,43 @@ std::uint32_t Bond::quantum(const Path& path) const noexcept {
 
 std::optional<Grant> Bond::pull(Time now) noexcept {
   wake_ = kNever;
-  if (queue_.empty()) return {};
+  if (queue_.empty()) {
+    for (Path& path : paths_) path.gate.forsake();
+    return {};
+  }
   std::array<PathOffer, kBondPathsMax> offers;
   std::size_t count = 0;
   for (const PathRank& rank : look_ahead_.ranks()) {
     Path& path = paths_[rank.path];
     if (!path.gate.has_room(static_cast<double>(path.in_flight) * path.packet_bytes)) continue;
     if (!path.gate.is_open(now)) {
+      path.gate.await();
       wake_ = std::min(wake_, path.gate.opens_at());
       continue;
     }
     offers[count++] = {rank.path, rank.ahead_bytes, quantum(path), rank.allowance};
   }
   const auto taken = queue_.pull(now, {offers.data(), count});
+  for (std::size_t i = 0; i < count && !(taken && offers[i].path == taken->path); ++i)
+    paths_[offers[i].path].gate.forsake();  // it was open, and nothing was for it
   if (!taken) return {};
   Path& path = paths_[taken->path];
-  Grant grant{taken->run,     taken->path,        taken->flow,
-              taken->verdict, ArrivalKind::Plain, taken->sojourn};
-  if (path.gate.is_limiting(now)) grant.kind = ArrivalKind::Backlogged;
   const std::uint32_t bytes = taken->verdict == QueueVerdict::Void ? 60 : taken->run.bytes();
-  const double mean = static_cast<double>(bytes) / taken->run.count;
-  path.packet_bytes += 0.05 * (mean - path.packet_bytes);
-  path.in_flight += taken->run.count;
-  path.gate.take(now, bytes);
+  const ArrivalKind kind = take(now, path, taken->run.count, bytes);
+  const Grant grant{taken->run, taken->path, taken->flow, taken->verdict, kind, taken->sojourn};
   if (taken->verdict != QueueVerdict::Send) modes_.on_signal(taken->flow);
   wake_ = now;
   return grant;
+}
+
+/// Accounts for what goes out on a path; says whether the gate had held it back.
+ArrivalKind Bond::take(Time now, Path& path, std::uint32_t segments, std::uint32_t bytes) noexcept {
+  const auto kind = path.gate.is_limiting(now) ? ArrivalKind::Backlogged : ArrivalKind::Plain;
+  const double mean = static_cast<double>(bytes) / segments;
+  path.packet_bytes += 0.05 * (mean - path.packet_bytes);
+  path.in_flight += segments;
+  path.gate.take(now, bytes);
+  return kind;
 }
 
 std::optional<std::uint8_t> Bond::urgent_path() const noexcept {
@@ -395,12 +441,17 @@ Duration Bond::hold_time() const noexcept {
   return std::clamp(std::max(repair, failure), kHoldMin, kHoldMax);
 }
 
-unsigned Bond::take_train(Time now, std::uint8_t id) noexcept {
+TrainSize Bond::take_train(Time now, std::uint8_t id) noexcept {
   Path& path = paths_[id];
-  if (!path.is_up || path.trains_left == 0 || now < path.train_at) return 0;
-  path.train_at = now + kTrainEvery;
+  if (!path.is_up || path.trains_left == 0 || now < path.train_at) return {};
   --path.trains_left;
-  return kTrainPackets;
+  path.train_at = now + kTrainEvery;
+  const double bytes = path.rate.has_train() ? path.rate.capacity() * seconds(kTrainTime)
+                                             : kTrainCountMax * kTrainBytes;
+  const double probe = bytes < kTrainCountMin * kTrainBytes ? kTrainBytesSlow : kTrainBytes;
+  path.train_count =
+      static_cast<unsigned>(std::clamp<double>(bytes / probe, kTrainCountMin, kTrainCountMax));
+  return {path.train_count, static_cast<std::uint16_t>(probe)};
 }
 
 }  // namespace wanbond

@@ -40,6 +40,12 @@ struct Grant {
   Duration sojourn{};
 };
 
+/// Leave to send a run that was never queued.
+struct DirectGrant {
+  std::uint8_t path = 0;
+  ArrivalKind kind = ArrivalKind::Plain;
+};
+
 /// A report on one path, as the Bond needs it.
 struct BondReport {
   std::uint8_t path = 0;
@@ -72,6 +78,10 @@ class Bond {
   /// BondQueue::push().
   [[nodiscard]] bool push(Time now, std::uint16_t flow, const SegmentRun& run,
                           EcnCapable ecn) noexcept;
+  /// Instead of push() and pull(), for `segments` of `bytes` in all: what the preferred path takes
+  /// at once while nothing waits needs no queue. None: push it.
+  std::optional<DirectGrant> pass(Time now, std::uint16_t flow, std::uint32_t segments,
+                                  std::uint32_t bytes) noexcept;
   const BondQueue& queue() const noexcept { return queue_; }
   std::optional<Grant> pull(Time now) noexcept;
   /// How much of what is under way on a path will come so late that a copy over another path comes
@@ -115,8 +125,9 @@ class Bond {
   bool is_suspect(Time now, std::uint8_t path, Time oldest) const noexcept;
   /// Our clock minus the receiver's, plus the delay of the fastest living way back.
   Duration reverse_delay() const noexcept { return reverse_; }
-  /// A path in the start phase that should get a train of so many probes now, 0: none.
-  unsigned take_train(Time now, std::uint8_t path) noexcept;
+  /// The train that a path in the start phase should get now: the first is long, the others what
+  /// it takes in 40 ms.
+  TrainSize take_train(Time now, std::uint8_t path) noexcept;
 
  private:
   struct Path {
@@ -130,7 +141,7 @@ class Bond {
     std::size_t in_flight = 0;         // packets
     double rescue_budget = 0;          // bytes
     Time rescue_at{};
-    unsigned trains_left = 0;
+    unsigned trains_left = 0, train_count = 0;  // probes of the newest
     Time train_at{};
     Duration written = Duration::min();  // by the newest report on it, the receiver's clock
     Time heard{};                        // when a report came over it
@@ -153,6 +164,8 @@ class Bond {
   void judge_cross_traffic(Time now, std::uint8_t id) noexcept;
   Duration loss_allowance(const Path& path) const noexcept;
   Duration arrival(const Path& path) const noexcept;
+  void choose_home(std::span<const PathOutlook> outlooks) noexcept;
+  ArrivalKind take(Time now, Path& path, std::uint32_t segments, std::uint32_t bytes) noexcept;
   std::uint32_t quantum(const Path& path) const noexcept;
 
   std::array<Path, kBondPathsMax> paths_;
@@ -163,6 +176,7 @@ class Bond {
   CrossTraffic cross_;
   CodelSettings codel_;
   bool any_alive_ = false;
+  std::uint8_t home_ = kBondPathsMax;  // the path that is preferred; kBondPathsMax: none
   Time wake_ = kNever;
   Duration reverse_{};
 };

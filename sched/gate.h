@@ -10,7 +10,8 @@
 
 namespace wanbond {
 
-/// Lets `rate` bytes per second through, with no more than 100 us of it saved up.
+/// Lets `rate` bytes per second through, with no more than 100 us of it saved up; while something
+/// waits, what a machine that wakes late has missed is made good.
 class Gate {
  public:
   void set_rate(BytesPerSecond rate) noexcept { ns_per_byte_ = 1e9 / rate; }
@@ -26,31 +27,39 @@ class Gate {
     was_capped_ = true;
     return false;
   }
+  /// Something waits for it to open.
+  void await() noexcept { is_awaited_ = true; }
+  /// Nothing does any more.
+  void forsake() noexcept { is_awaited_ = false; }
   /// How long a packet would wait now.
   Duration wait(Time now) const noexcept { return std::max(Duration{}, next_ - now); }
 
   /// Whether what goes out now had to wait for this gate: flag B of the wire.
-  bool is_limiting(Time now) const noexcept { return was_capped_ || now - next_ < kJustOpened; }
+  bool is_limiting(Time now) const noexcept {
+    return was_capped_ || is_awaited_ || now - next_ < kJustOpened;
+  }
   /// `bytes` go out, be the gate open or not: repairs and sparse flows may overdraw it.
   void take(Time now, double bytes) noexcept {
     was_capped_ = false;
-    next_ =
-        std::max(next_, now - kSaved) + Duration(static_cast<Duration::rep>(bytes * ns_per_byte_));
+    next_ = std::max(next_, now - (is_awaited_ ? kLate : kSaved)) +
+            Duration(static_cast<Duration::rep>(bytes * ns_per_byte_));
+    if (next_ > now) is_awaited_ = false;
   }
   /// Forgets debts: the path was away.
   void reset(Time now) noexcept {
     next_ = now;
-    was_capped_ = false;
+    was_capped_ = is_awaited_ = false;
   }
 
  private:
   static constexpr Duration kSaved = 100us;
+  static constexpr Duration kLate = 5ms;
   static constexpr Duration kJustOpened = 150us;
 
   Time next_{};
   double ns_per_byte_ = 800;  // 10 Mbit/s
   double cap_bytes_ = 60'000;
-  bool was_capped_ = false;
+  bool was_capped_ = false, is_awaited_ = false;
 };
 
 }  // namespace wanbond

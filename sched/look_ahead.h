@@ -35,14 +35,17 @@ class LookAhead {
  public:
   /// `paths`: the usable ones in any order, at most kBondPathsMax.
   void rebuild(std::span<const PathOutlook> paths) noexcept;
+  /// Puts this path before the others, if it is there: it is as good as the fastest one.
+  void prefer(std::uint8_t path) noexcept;
   /// The fastest first.
   std::span<const PathRank> ranks() const noexcept { return {ranks_.data(), count_}; }
   /// D of the slowest path, D_ref; only with a usable path.
-  Duration slowest() const noexcept { return ranks_[count_ - 1].arrival; }
+  Duration slowest() const noexcept { return slowest_; }
 
  private:
   std::array<PathRank, kBondPathsMax> ranks_{};
   std::size_t count_ = 0;
+  Duration slowest_{};
 };
 
 }  // namespace wanbond

@@ -65,6 +65,9 @@ class PathModel {
   bool is_busy() const noexcept { return is_busy_; }
   /// Nearly all that arrived had waited for the gate: the flow would have used more.
   bool is_backlogged() const noexcept { return is_backlogged_; }
+  /// More comes out than this machine could divide: it is the bottleneck, whatever seems to stand
+  /// in the path.
+  bool outruns_us() const noexcept { return outruns_us_; }
   /// When anything of ours arrived last, by the receiver's clock.
   Duration last_arrival() const noexcept {
     return slot_count_ == 0 ? Duration::min() : slots_[(slot_count_ - 1) % kSlotsMax].end;
@@ -118,7 +121,7 @@ class PathModel {
   Time jitter_since_{};
   Duration round_trip_ = 50ms, queue_window_ = 10ms, rate_window_ = 25ms;
   BytesPerSecond delivered_ = 0;
-  bool is_busy_ = false, is_backlogged_ = false, is_fresh_ = false;
+  bool is_busy_ = false, is_backlogged_ = false, is_fresh_ = false, outruns_us_ = false;
   Time reported_{};
 
   bool has_counts_ = false, is_forgiving_ = false;

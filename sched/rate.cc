@@ -19,8 +19,9 @@ constexpr double kDrain = 0.85;
 constexpr Duration kDrainEvery = 5s;
 constexpr double kBestDecay = 0.9997;
 constexpr double kReturn = 0.5;
-constexpr unsigned kTrainEnough = 31, kTrainUsable = 8;
+constexpr unsigned kTrainUsable = 8;
 constexpr double kTrainShare = 0.95;
+constexpr double kHeadroom = 2;  // where the path is no bottleneck
 constexpr double kKeepsUp = 0.97;
 constexpr Duration kQueueIdle = 8ms;  // of a path that nobody fills: a busy machine's delay
 constexpr double kFollowDoubt = 0.05;
@@ -37,6 +38,7 @@ void RateController::remember(BytesPerSecond capacity) noexcept {
   capacity_ = rate_ = std::max(capacity, kRateMin);
   best_ = capacity_;
   train_best_ = capacity_;
+  has_train_ = true;
   phase_ = Phase::Steady;
 }
 
@@ -49,24 +51,30 @@ void RateController::on_return(Time now) noexcept {
   reported_ = now;
 }
 
-void RateController::on_train(Time now, const PathModel& path, const TrainReport& train) noexcept {
+void RateController::on_train(Time now, const PathModel& path, const TrainReport& train,
+                              unsigned count) noexcept {
   if (train.number == 0 || train.packets < kTrainUsable) return;
+  if (train.number == seen_train_ && train.packets == seen_packets_) return;
+  seen_train_ = train.number;
+  seen_packets_ = train.packets;
   train_at_ = now;
+  const bool is_whole = train.packets + 1U >= count;
+  has_train_ = true;
   if (phase_ != Phase::Start && !path.is_jittery()) return;
   if (path.is_jittery()) {
-    if (train.packets < kTrainEnough || train.number == train_) return;
+    if (!is_whole || train.number == train_) return;
     train_ = train.number;
     train_rates_[train_count_++ % kTrainRates] = kTrainShare * train.robust_rate();
     BytesPerSecond sorted[kTrainRates];
-    const unsigned count = std::min(train_count_, kTrainRates);
-    std::copy(train_rates_, train_rates_ + count, sorted);
-    std::nth_element(sorted, sorted + count / 2, sorted + count);
-    capacity_ = rate_ = train_best_ = sorted[count / 2];
+    const unsigned rates = std::min(train_count_, kTrainRates);
+    std::copy(train_rates_, train_rates_ + rates, sorted);
+    std::nth_element(sorted, sorted + rates / 2, sorted + rates);
+    capacity_ = rate_ = train_best_ = sorted[rates / 2];
     best_ = std::max(best_, capacity_);
     return;
   }
   capacity_ = rate_ = std::max(train_best_, kTrainShare * train.rate());
-  if (train.packets < kTrainEnough) return;
+  if (!is_whole) return;
   train_ = train.number;
   train_best_ = capacity_;
   phase_ = Phase::Steady;
@@ -75,6 +83,12 @@ void RateController::on_train(Time now, const PathModel& path, const TrainReport
 void RateController::on_report(Time now, const PathModel& path) noexcept {
   const double dt = std::min(0.05, seconds(now - reported_));
   reported_ = now;
+  if (path.outruns_us()) {
+    round_ = path.rounds();
+    phase_ = Phase::Steady;
+    capacity_ = rate_ = best_ = std::max(capacity_, kHeadroom * path.delivered());
+    return;
+  }
   if (path.rounds() != round_) {
     round_ = path.rounds();
     judge_loss(now, path);

@@ -20,8 +20,8 @@ class RateController {
   /// `stagger` moves the periodic drain, so that two paths do not drain at once.
   explicit RateController(Duration stagger) noexcept : drain_at_(Time{} + kDrainFirst + stagger) {}
 
-  /// A report on a train of ours.
-  void on_train(Time now, const PathModel& path, const TrainReport& train) noexcept;
+  /// A report on a train of ours, of which the newest had so many probes.
+  void on_train(Time now, const PathModel& path, const TrainReport& train, unsigned count) noexcept;
   /// After PathModel::on_report().
   void on_report(Time now, const PathModel& path) noexcept;
   /// The path is back after an outage: half of what it could do, then growth.
@@ -35,6 +35,8 @@ class RateController {
   BytesPerSecond capacity() const noexcept { return capacity_; }
   /// Cmax: the most that it could do of late.
   BytesPerSecond best() const noexcept { return best_; }
+  /// A train has told at least roughly what the path can do.
+  bool has_train() const noexcept { return has_train_; }
   bool is_starting() const noexcept { return phase_ == Phase::Start; }
   /// q*: the queue that is aimed at.
   static Duration queue_target(const PathModel& path, BytesPerSecond capacity) noexcept;
@@ -69,6 +71,8 @@ class RateController {
   Time reported_{};
 
   std::uint8_t train_ = 0;  // number of the last one used
+  bool has_train_ = false;
+  std::uint8_t seen_train_ = 0, seen_packets_ = 0;  // of the last report on one
   BytesPerSecond train_best_ = 0;
   Time train_at_{};
   static constexpr unsigned kTrainRates = 8;

@@ -25,6 +25,12 @@ struct TrainReport {
   BytesPerSecond robust_rate() const noexcept;
 };
 
+/// A train to be sent.
+struct TrainSize {
+  unsigned count = 0;           // probes; 0: none
+  std::uint16_t bytes_max = 0;  // of UDP payload, of each
+};
+
 /// A silence of 150 ms ends a train.
 class TrainMeter {
  public:

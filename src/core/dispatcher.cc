@@ -10,7 +10,6 @@
 namespace wanbond {
 namespace {
 
-constexpr std::size_t kTrainProbeBytes = 1472;
 // So long flows are still paced when the other paths fail: what they had under way over two must
 // not flood the buffer of one.
 constexpr Duration kPacedAlone = 60s;
@@ -100,6 +99,24 @@ void Dispatcher::update(Time now) noexcept {
   is_active_ = has_queue() || (count_ > 0 && now - divided_at_ < kPacedAlone);
 }
 
+std::optional<SentCount> Dispatcher::pass(Time now, const Flow& flow, const SuperPacket& super,
+                                          const Marking& marking, Outbox& out) noexcept {
+  const std::uint32_t count = super.segment_count();
+  const std::size_t bytes = (count - 1) * (super.segment_bytes(0) + kDataOverheadBytes) +
+                            super.segment_bytes(count - 1) + kDataOverheadBytes;
+  const auto grant = bond_->pass(now, bucket_of(flow), count, static_cast<std::uint32_t>(bytes));
+  if (!grant) return {};
+  Path* path = path_at(grant->path);
+  if (path == nullptr) return {};  // update() was called: it is there
+  Marking mark = marking;
+  if (grant->kind == ArrivalKind::Backlogged) mark.flags |= kDataBacklogged;
+  const std::uint64_t before = path->counters().tx_bytes;
+  const SendPath route{*path, egress_.payload_bytes_max(*path)};
+  const SentCount sent = egress_.send(now, super, route, mark, out);
+  sent_bytes_[grant->path] += path->counters().tx_bytes - before;
+  return sent;
+}
+
 bool Dispatcher::push(Time now, const Flow& flow, const SuperPacket& super, Packet packet,
                       const Marking& marking) noexcept {
   // What waits must not cost what is under way its repair.
@@ -186,12 +203,13 @@ void Dispatcher::send_trains(Time now, Outbox& out) noexcept {
   for (std::uint8_t i = 0; i < kBondPathsMax; ++i) {
     if (!bond_->is_up(i)) continue;
     Path* path = path_at(i);
-    const unsigned count = bond_->take_train(now, i);
+    const TrainSize train = bond_->take_train(now, i);
     const RateController& rate = bond_->rate(i);
     const bool is_wanted = rate.is_starting() || bond_->model(i).is_jittery();
-    if (path == nullptr || count == 0 || !is_wanted) continue;
-    const std::size_t bytes = std::min(kTrainProbeBytes, egress_.payload_bytes_max(*path));
-    egress_.send_train(now, *path, {.count = count, .bytes = bytes}, out);
+    if (path == nullptr || train.count == 0 || !is_wanted) continue;
+    const std::size_t bytes =
+        std::min<std::size_t>(train.bytes_max, egress_.payload_bytes_max(*path));
+    egress_.send_train(now, *path, {.count = train.count, .bytes = bytes}, out);
   }
 }
 
@@ -215,6 +233,13 @@ void Dispatcher::on_report(Time now, const Path& path, const FeedbackFrame& repo
                          .largest = report.largest_packet_number,
                          .packets = report.packet_count,
                          .in_flight = path.sent_log().live_count()});
+}
+
+RepairPolicy Dispatcher::repair_policy() const noexcept {
+  if (!is_active_) return RepairPolicy::Careful;
+  const auto ranks = bond_->look_ahead().ranks();
+  const bool is_ours = !ranks.empty() && bond_->model(ranks.front().path).outruns_us();
+  return is_ours ? RepairPolicy::Careful : RepairPolicy::Unlimited;
 }
 
 Path* Dispatcher::repair_path(Time now) const noexcept {

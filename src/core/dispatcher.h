@@ -11,6 +11,7 @@
 #include "core/control.h"
 #include "core/egress.h"
 #include "core/peer_clock.h"
+#include "core/salvage.h"
 #include "proto/frames.h"
 #include "sched/bond.h"
 #include "sched/flow.h"
@@ -32,6 +33,9 @@ class Dispatcher {
   /// Ordered packets are to be pushed, not sent.
   bool is_active() const noexcept { return is_active_; }
 
+  /// Sends a super packet at once if nothing waits and the path in use takes it; none: push() it.
+  std::optional<SentCount> pass(Time now, const Flow& flow, const SuperPacket& super,
+                                const Marking& marking, Outbox& out) noexcept;
   /// Takes a super packet whose first segment has these marks; false: the queue is full, nothing
   /// was kept or numbered.
   bool push(Time now, const Flow& flow, const SuperPacket& super, Packet packet,
@@ -49,6 +53,9 @@ class Dispatcher {
   /// How long the receiver at the other end has reason to wait; the same holds for ours. Only
   /// while active.
   Duration hold_time() const noexcept { return bond_->hold_time(); }
+  /// Losses are repaired, for it is this queue that slows flows down; not where the machine is the
+  /// bottleneck, since nothing waits here then and the senders must learn of it.
+  RepairPolicy repair_policy() const noexcept;
   BondStatus status(const Path& path) const noexcept;
   /// Largest UDP payload that all its paths carry.
   std::size_t payload_bytes_max() const noexcept;

@@ -105,16 +105,18 @@ void Session::send_repaired(Time now, Flow& flow, const SuperPacket& super, Pack
                             const SendPath& to, Outbox& out) noexcept {
   const FlowTrack track = track_of(super.inner());
   const Marking marking = mark(flow, track, super.inner());
-  SentCount sent;
-  if (track == FlowTrack::Data && dispatcher_.is_active() &&
-      super.segment_bytes_max() + kDataOverheadBytes <= dispatcher_.payload_bytes_max()) {
-    sent = {super.segment_count(), super.packet().size()};
-    if (!dispatcher_.push(now, flow, super, std::move(packet), marking))
-      return shared_.drops.add(DropReason::QueueFull, sent.segments);
-  } else {
-    sent = egress_.send(now, super, to, marking, out);
-    if (sent.segments > 0) retained_.keep(now, std::move(packet), sent.segments);
-  }
+  const bool is_bonded =
+      track == FlowTrack::Data && dispatcher_.is_active() &&
+      super.segment_bytes_max() + kDataOverheadBytes <= dispatcher_.payload_bytes_max();
+  std::optional<SentCount> at_once;
+  if (is_bonded)
+    at_once = dispatcher_.pass(now, flow, super, marking, out);
+  else
+    at_once = egress_.send(now, super, to, marking, out);
+  const SentCount sent = at_once.value_or(SentCount{super.segment_count(), super.packet().size()});
+  if (!at_once && !dispatcher_.push(now, flow, super, std::move(packet), marking))
+    return shared_.drops.add(DropReason::QueueFull, sent.segments);
+  if (at_once && sent.segments > 0) retained_.keep(now, std::move(packet), sent.segments);
   flow.advance(track, sent.segments);
   on_sent(now, sent);
 }
@@ -440,7 +442,7 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
   control_.settle(now, out);
   policy_.update(now, control_);
   dispatcher_.update(now);
-  salvage_.set_policy(dispatcher_.is_active() ? RepairPolicy::Unlimited : RepairPolicy::Careful);
+  salvage_.set_policy(dispatcher_.repair_policy());
   is_up_ = control_.selected(FlowCare::Plain) != nullptr;
   const auto reach = control_.has_usable() && now < doubt_at() ? Exchange::Reach::SomePathUp
                                                                : Exchange::Reach::AllPathsDown;

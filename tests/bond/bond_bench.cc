@@ -1,5 +1,7 @@
 // Runs the scheduler's scenarios in virtual time and prints a table: bond_bench [--seed N]
-// [--profiles] [--steady] [--trace SECONDS] [NAME ...]. NAME picks rows that begin with it.
+// [--profiles] [--steady] [--never] [--late MS] [--trace SECONDS] [NAME ...]. NAME picks
+// rows that begin with it; with --never no acknowledgements are held, with --late the gateway wakes
+// late.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -16,7 +18,8 @@ namespace {
 struct Options {
   std::uint64_t seed = 1;
   unsigned seeds = 1;
-  bool profiles = false, steady = false, seconds = false;
+  bool profiles = false, steady = false, seconds = false, never = false;
+  double late_ms = 0;
   double trace_s = 0;
   std::vector<std::string> names;
 };
@@ -34,6 +37,10 @@ Options parse(int argc, char** argv) {
       options.profiles = true;
     else if (word == "--steady")
       options.steady = true;
+    else if (word == "--late")
+      options.late_ms = value();
+    else if (word == "--never")
+      options.never = true;
     else if (word == "--seconds")
       options.seconds = true;
     else if (word == "--trace")
@@ -109,6 +116,8 @@ int main(int argc, char** argv) {
   std::printf("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
   for (Scenario scenario : options.profiles ? two_path_profiles() : table_rows()) {
     if (!is_chosen(options, scenario.name)) continue;
+    if (options.late_ms > 0) scenario.late_ms = options.late_ms;
+    if (options.never) scenario.start = FlowStart::Never;
     if (options.steady) {
       scenario.from_s = 17;
       scenario.to_s = 43;

@@ -1,6 +1,7 @@
 #include "tests/bond/near_end.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "sched/resequencer.h"
@@ -46,11 +47,10 @@ void NearEnd::log(std::uint8_t path, SentSegment segment) {
 void NearEnd::heartbeat(std::uint8_t path) {
   if (bond_.is_up(path)) {
     transmit(path, {.kind = DatagramKind::Heartbeat, .bytes = kHeartbeatBytes});
-    const unsigned count = saw_data_ ? 0 : bond_.take_train(world_.now(), path);
-    for (unsigned i = 0; i < count; ++i)
-      transmit(
-          path,
-          {.kind = DatagramKind::Train, .arrival = ArrivalKind::Probe, .bytes = kSegmentBytes});
+    const TrainSize train = saw_data_ ? TrainSize{} : bond_.take_train(world_.now(), path);
+    const auto bytes = static_cast<std::uint16_t>(train.bytes_max + 28);  // IP and UDP
+    for (unsigned i = 0; i < train.count; ++i)
+      transmit(path, {.kind = DatagramKind::Train, .arrival = ArrivalKind::Probe, .bytes = bytes});
   }
   const bool learns = !saw_data_ && world_.now() < Time{1s} + kLearning;
   world_.after(learns ? kHeartbeatFast : kHeartbeat, [this, path] { heartbeat(path); });
@@ -69,6 +69,13 @@ void NearEnd::from_lan(const InnerPacket& packet) {
     return;
   }
   const auto number = static_cast<std::uint32_t>(kept_first_ + kept_.size());
+  if (const auto direct = bond_.pass(world_.now(), packet.flow, 1, packet.bytes)) {
+    kept_.push_back({packet, next_sequence_[packet.flow]++});
+    return send_grant({.run = {number, 0, 1, packet.bytes, packet.bytes},
+                       .path = direct->path,
+                       .flow = packet.flow,
+                       .kind = direct->kind});
+  }
   const SegmentRun run{number, 0, 1, packet.bytes, packet.bytes};
   const EcnCapable ecn = packet.is_ect ? EcnCapable::Yes : EcnCapable::No;
   if (!bond_.push(world_.now(), packet.flow, run, ecn)) return;
@@ -85,7 +92,11 @@ void NearEnd::pump() {
 void NearEnd::wake_at(Time time) {
   if (time >= armed_) return;
   armed_ = time;
-  world_.at(time, [this, time] {
+  const double late =
+      lateness_ > Duration{}
+          ? -std::log(1 - static_cast<double>(world_.random().below(1'000'000)) * 1e-6)
+          : 0;
+  world_.at(time + scaled(lateness_, late), [this, time] {
     if (armed_ != time) return;
     armed_ = kNever;
     pump();

@@ -33,6 +33,8 @@ class NearEnd {
   /// An acknowledgement for a host behind this gateway.
   void from_wan(const InnerPacket& packet);
   void set_start(FlowStart start) noexcept { bond_.set_start(start); }
+  /// Its timers go off late by this in the mean, exponentially.
+  void set_lateness(Duration mean) noexcept { lateness_ = mean; }
   /// What BFD says.
   void on_down(std::uint8_t path);
   void on_up(std::uint8_t path);
@@ -86,6 +88,7 @@ class NearEnd {
   std::map<std::uint16_t, AckHold> holds_;  // by flow
   std::deque<SentSegment> repairs_;
   Time armed_ = kNever;
+  Duration lateness_{};
   bool saw_data_ = false;
   Counters counters_;
   std::vector<float> sojourns_;

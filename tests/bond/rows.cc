@@ -18,6 +18,7 @@ Scenario profile(std::string name, WanSpec a, WanSpec b) {
 }
 
 const WanSpec kW40{.mbit = 40, .delay_ms = 10}, kW20{.mbit = 20, .delay_ms = 60};
+const WanSpec kNear20{.mbit = 20, .delay_ms = 30};
 const WanSpec kW100{.mbit = 100, .delay_ms = 10};
 const WanSpec kLossy{.mbit = 100, .delay_ms = 10, .loss_percent = 1};
 const WanSpec kW300{.mbit = 300, .delay_ms = 20};
@@ -27,6 +28,21 @@ const WanSpec kLossy50{.mbit = 50, .delay_ms = 80, .loss_percent = 1};
 std::vector<Scenario> clean_rows() {
   return {{.name = "1 40/10+20/60 CUBIC", .wans = {kW40, kW20}, .flows = cubic(1)},
           {.name = "2 40/10+20/60 BBR", .wans = {kW40, kW20}, .flows = bbr(), .from_s = 15},
+          {.name = "1b 40/10+20/30 from the start",
+           .wans = {kW40, kNear20},
+           .flows = cubic(1),
+           .from_s = 0.4,
+           .to_s = 10.4},
+          {.name = "2b 40/10+20/30 BBR from the start",
+           .wans = {kW40, kNear20},
+           .flows = bbr(),
+           .from_s = 0.4,
+           .to_s = 10.4},
+          {.name = "19b 40/10 BBR from the start",
+           .wans = {kW40},
+           .flows = bbr(),
+           .from_s = 0.4,
+           .to_s = 10.4},
           {.name = "3 100/10+100/10", .wans = {kW100, kW100}, .flows = cubic(1)},
           {.name = "6 four links",
            .wans = {{.mbit = 50, .delay_ms = 15},

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <utility>
@@ -66,6 +67,12 @@ struct Rig {
                          .packets = line.arrived,
                          .in_flight = line.under_way.size()});
   }
+  TrainSize send_train() {
+    const TrainSize train = bond.take_train(now, 0);
+    for (unsigned i = 0; i < train.count; ++i)
+      lines[0].send(now, train.bytes_max, ArrivalKind::Probe);
+    return train;
+  }
   void run(Duration time, unsigned backlog) {
     for (const Time end = now + time; now < end; now += 100us) {
       while (bond.queue().flow_bytes(0) < backlog * 1500U)
@@ -100,12 +107,77 @@ TEST_SUITE("bond") {
   TEST_CASE("a train gives the rate at once") {
     Rig rig(lines({{.bytes_per_second = 5e6}}));
     rig.run(50ms, 0);
-    REQUIRE(rig.bond.take_train(rig.now, 0) == 32);
-    CHECK(rig.bond.take_train(rig.now, 0) == 0);
-    for (int i = 0; i < 32; ++i) rig.lines[0].send(rig.now, 1500, ArrivalKind::Probe);
+    REQUIRE(rig.send_train().count == 32);
+    CHECK(rig.bond.take_train(rig.now, 0).count == 0);
     rig.run(100ms, 0);
     CHECK(rig.bond.rate(0).capacity() == doctest::Approx(0.95 * 5e6).epsilon(0.03));
     CHECK_FALSE(rig.bond.rate(0).is_starting());
+  }
+
+  TEST_CASE("no train but the first stands longer than 100 ms before a link of 1 Mbit/s") {
+    Rig rig(lines({{.bytes_per_second = 125'000}}));
+    rig.run(50ms, 0);
+    CHECK(rig.send_train().count == 32);
+    rig.run(600ms, 0);
+    CHECK_FALSE(rig.bond.rate(0).is_starting());
+    CHECK(rig.bond.rate(0).capacity() == doctest::Approx(0.95 * 125'000).epsilon(0.03));
+    const TrainSize train = rig.send_train();
+    CHECK(train.count >= 10);
+    CHECK(train.count * train.bytes_max <= 0.1 * 125'000);
+  }
+
+  TEST_CASE("of two equal paths one carries all until it is full") {
+    Rig rig(lines({{.bytes_per_second = 12.5e6}, {.bytes_per_second = 12.5e6}}));
+    rig.run(1s, 0);
+    for (int i = 0; i < 1000; ++i) {  // 6 Mbit/s
+      const auto grant = rig.bond.pass(rig.now, 0, 1, 1500);
+      REQUIRE(grant);
+      rig.lines[grant->path].send(rig.now, 1500, grant->kind);
+      rig.granted[grant->path] += 1500;
+      rig.run(2ms, 0);
+    }
+    CHECK(std::min(rig.granted[0], rig.granted[1]) == 0);
+    rig.run(1s, 400);
+    CHECK(std::min(rig.granted[0], rig.granted[1]) > 5e6);
+  }
+
+  TEST_CASE("nothing passes what waits, and nothing a path that is paced") {
+    Rig rig(lines({{.bytes_per_second = 5e6}}));
+    rig.run(1s, 100);
+    REQUIRE_FALSE(rig.bond.queue().empty());
+    CHECK_FALSE(rig.bond.pass(rig.now, 0, 1, 1500));
+    while (rig.bond.pull(rig.now += 1ms)) {
+    }
+    rig.now += 1s;
+    while (rig.bond.pull(rig.now += 1ms)) {
+    }
+    REQUIRE(rig.bond.queue().empty());
+    CHECK(rig.bond.pass(rig.now, 0, 1, 1500));
+    CHECK_FALSE(rig.bond.pass(rig.now, 0, 1, 1500));
+    CHECK_FALSE(rig.bond.pass(rig.now + 100ms, 0, 40, 60'000));  // more than a quantum
+  }
+
+  TEST_CASE("a machine that wakes late sends as much as one that does not") {
+    for (const Duration late : {0us, 400us, 2000us}) {
+      Gate gate;
+      gate.set_rate(5e6);
+      Time now{1s};
+      double sent = 0;
+      for (const Time end = now + 1s; now < end; now = gate.opens_at() + late) {
+        for (; gate.is_open(now); sent += 1500) gate.take(now, 1500);
+        gate.await();
+      }
+      CHECK(sent == doctest::Approx(5e6).epsilon(0.01));
+      CHECK(gate.is_limiting(now));
+    }
+  }
+
+  TEST_CASE("what a flow did not send it may not send later") {
+    Gate gate;
+    gate.set_rate(5e6);
+    int burst = 0;
+    for (const Time now{1s}; gate.is_open(now); ++burst) gate.take(now, 1500);
+    CHECK(burst <= 2);
   }
 
   TEST_CASE("a flow deep enough fills both paths, a shallow one only the faster") {

@@ -10,6 +10,7 @@ void add_split(Measure& measure);
 void add_coalesce(Measure& measure);
 void add_window(Measure& measure);
 void add_keyring(Measure& measure);
+void add_bond(Measure& measure);
 void add_order(Measure& measure);
 void add_pipeline(Measure& measure);
 

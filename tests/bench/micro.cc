@@ -12,8 +12,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   Measure measure;
-  for (const auto& add :
-       {add_classify, add_split, add_coalesce, add_window, add_keyring, add_order, add_pipeline})
+  for (const auto& add : {add_bond, add_classify, add_split, add_coalesce, add_window, add_keyring,
+                          add_order, add_pipeline})
     add(measure);
   return measure.run(argc, argv);
 }

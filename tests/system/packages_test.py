@@ -118,10 +118,13 @@ mount -t overlay overlay -o lowerdir=/,upperdir={work}/u,workdir={work}/w {work}
 
 
 def build_environment(work: Path) -> dict:
-    """Where the sources lie and what language rpmbuild sets is to make no difference to ccache."""
-    return {'DEB_BUILD_OPTIONS': 'nocheck noautodbgsym parallel=2', **os.environ,
-            'CCACHE_BASEDIR': str(work), 'CCACHE_DEPEND': '1', 'CCACHE_NOHASHDIR': '1',
-            'CCACHE_SLOPPINESS': 'locale'}
+    """Neither where sources lie nor debhelper's home or rpmbuild's language matter to ccache."""
+    environment = {'DEB_BUILD_OPTIONS': 'nocheck noautodbgsym parallel=2', **os.environ,
+                   'CCACHE_BASEDIR': str(work), 'CCACHE_DEPEND': '1', 'CCACHE_NOHASHDIR': '1',
+                   'CCACHE_SLOPPINESS': 'locale'}
+    if shutil.which('ccache'):
+        environment['CCACHE_DIR'] = run(['ccache', '--get-config', 'cache_dir']).strip()
+    return environment
 
 
 def flags_of_deb(environment: dict) -> str:

@@ -26,7 +26,7 @@ std::optional<unsigned> rank_for(const FlowRule& rule, const RulePath& path) noe
     return rule.mode == RuleMode::Pinned ? std::optional(kUnlistedRank + path.view.rank)
                                          : std::nullopt;
   const bool is_ordered = rule.mode == RuleMode::Pinned || rule.mode == RuleMode::Handoff ||
-                          rule.mode == RuleMode::Duplicate;
+                          rule.mode == RuleMode::Duplicate || rule.mode == RuleMode::Overflow;
   return is_ordered ? place : 0;
 }
 
@@ -52,9 +52,10 @@ RulePaths::Candidates RulePaths::candidates(const FlowRule& rule,
     (void)allowed.push(path);  // as many as there are paths
   }
   Candidates kept;
-  for (const RulePath& path : allowed) {
+  for (RulePath path : allowed) {
     const bool is_slow = rule.extra_delay_max && fastest != Duration::max() &&
                          path.view.delay - fastest > *rule.extra_delay_max;
+    if (rule.mode == RuleMode::Overflow) path.view.delay = {};  // a change is no reason to move
     if (!is_slow) (void)kept.push(path);
   }
   std::sort(kept.begin(), kept.end(), is_better);
@@ -66,6 +67,7 @@ void RulePaths::update(Time now, const FlowRule& rule, std::span<const RulePath>
   first_ = sorted.empty() ? std::nullopt : std::optional(sorted[0].view.id);
   note_equals(sorted);
   note_copies(rule, sorted);
+  if (rule.mode == RuleMode::Overflow) note_stages(sorted);
   FixedVector<PathView, kPathCountMax> views;
   for (const RulePath& path : sorted) (void)views.push(path.view);  // as many as paths
   failover_.update(now, views);
@@ -85,6 +87,15 @@ void RulePaths::note_equals(const Candidates& sorted) noexcept {
     else if (path.view.id < known->path)                              // whatever the delay does
       *known = {path.wan, path.view.id, path.view.delay};
   }
+}
+
+/// Of all ranks, as far as they can be trusted alike.
+void RulePaths::note_stages(const Candidates& sorted) noexcept {
+  FixedVector<OverflowPath, kPathCountMax> ways;
+  for (const RulePath& path : sorted)
+    if (path.view.usability == sorted[0].view.usability)
+      (void)ways.push({path.wan, path.view.id, path.fill});  // as many as paths
+  overflow_.update({ways.begin(), ways.size()});
 }
 
 void RulePaths::note_copies(const FlowRule& rule, const Candidates& sorted) noexcept {
@@ -109,6 +120,8 @@ std::optional<PathId> RulePaths::choose(const FlowRule& rule, std::uint64_t dige
       return before && is_among_best(*before) ? before : first_;
     case RuleMode::Hash:
       return choose_hashed(digest);
+    case RuleMode::Overflow:
+      return overflow_.choose(before);
     case RuleMode::Duplicate:
       return first_;
     case RuleMode::Aggregate:

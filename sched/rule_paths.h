@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "sched/failover.h"
+#include "sched/overflow.h"
 #include "sched/rules.h"
 
 namespace wanbond {
@@ -19,6 +20,7 @@ namespace wanbond {
 struct RulePath {
   PathView view;
   SocketId wan;
+  const PathFill* fill = nullptr;  // for Overflow; null: it is never full
 };
 
 /// What it answers holds until the next update(), and costs a few ns. Pinned and LowestDelay leave
@@ -34,6 +36,8 @@ class RulePaths {
   /// no path is usable, of those that the rule allows.
   std::optional<PathId> choose(const FlowRule& rule, std::uint64_t digest,
                                std::optional<PathId> before) const noexcept;
+  /// Overflow: where packets go; choose() asks without moving anything.
+  Overflow& overflow() noexcept { return overflow_; }
   /// Duplicate: where further copies go, all over other WANs than choose() and than each other.
   using Copies = FixedVector<PathId, kRuleCopiesMax - 1>;
   const Copies& copies() const noexcept { return copies_; }
@@ -52,6 +56,7 @@ class RulePaths {
   using Candidates = FixedVector<RulePath, kPathCountMax>;
   static Candidates candidates(const FlowRule& rule, std::span<const RulePath> paths) noexcept;
   void note_equals(const Candidates& sorted) noexcept;
+  void note_stages(const Candidates& sorted) noexcept;
   void note_copies(const FlowRule& rule, const Candidates& sorted) noexcept;
   std::optional<PathId> choose_hashed(std::uint64_t digest) const noexcept;
 
@@ -60,6 +65,7 @@ class RulePaths {
   std::uint64_t best_mask_ = 0;  // paths of its usability and rank, by id
   FixedVector<Equal, kPathCountMax> equals_;
   Copies copies_;
+  Overflow overflow_;
 };
 static_assert(kPathCountMax <= 64);
 

@@ -23,9 +23,10 @@ enum class RuleMode : std::uint8_t {
   Handoff,      // on one path, which changes only when it fails or a preferred one is back
   Duplicate,    // on several at once; the first copy counts
   Hash,         // on one of them, by chance, for good
+  Overflow,     // on the first WAN of a list, on the next while that is full
   Drop,
 };
-inline constexpr std::size_t kRuleModeCount = 7;
+inline constexpr std::size_t kRuleModeCount = 8;
 
 /// "lowest-delay", as in wanbond.conf(5).
 std::string_view to_string(RuleMode mode) noexcept;

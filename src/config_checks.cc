@@ -217,6 +217,9 @@ void check_mode(const RuleConfig& rule, const ConfigSection& section, Diagnostic
   } else if (mode == RuleMode::Pinned && rule.wans.empty()) {
     diagnostics.error(place_of(section, "Mode"),
                       "Mode = pinned needs Wans: those to use, the best first");
+  } else if (mode == RuleMode::Overflow && rule.wans.size() == 1) {
+    diagnostics.error(place_of(section, "Wans"),
+                      "Mode = overflow needs a second WAN, or no Wans: all by their Priority");
   } else if (mode == RuleMode::Duplicate && !rule.wans.empty() &&
              rule.wans.size() < rule.rule.copies) {
     diagnostics.error(

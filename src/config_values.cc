@@ -369,6 +369,7 @@ Result<ModeText> parse_mode(const std::string& text) {
                                                   {"handoff", RuleMode::Handoff},
                                                   {"duplicate", RuleMode::Duplicate},
                                                   {"hash", RuleMode::Hash},
+                                                  {"overflow", RuleMode::Overflow},
                                                   {"drop", RuleMode::Drop}});
   if (!mode) return mode.error();
   ModeText result{.mode = *mode};

@@ -257,6 +257,16 @@ std::size_t Dispatcher::payload_bytes_max() const noexcept {
   return least;
 }
 
+std::uint64_t Dispatcher::busy_paths() const noexcept {
+  std::uint64_t busy = 0;
+  for (std::uint8_t i = 0; is_active_ && i < kBondPathsMax; ++i) {
+    const PathModel& model = bond_->model(i);
+    const bool is_busy = (model.is_busy() || model.is_backlogged()) && !model.outruns_us();
+    if (bond_->is_up(i) && path_of_[i] && is_busy) busy |= std::uint64_t{1} << path_of_[i]->value;
+  }
+  return busy;
+}
+
 BondStatus Dispatcher::status(const Path& path) const noexcept {
   using State = BondStatus::State;
   BondStatus status;

@@ -57,6 +57,8 @@ class Dispatcher {
   /// bottleneck, since nothing waits here then and the senders must learn of it.
   RepairPolicy repair_policy() const noexcept;
   BondStatus status(const Path& path) const noexcept;
+  /// Paths, by id, in which a queue stands or before which packets wait.
+  std::uint64_t busy_paths() const noexcept;
   /// Largest UDP payload that all its paths carry.
   std::size_t payload_bytes_max() const noexcept;
   std::optional<std::uint8_t> index_of(const Path& path) const noexcept {

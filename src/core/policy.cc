@@ -11,7 +11,8 @@ constexpr Duration kCopyBurst = 100ms;
 
 /// Flows that are repaired need not keep away from a path that has flapped.
 FlowCare care_of(const FlowRule& rule) noexcept {
-  const bool is_kept_in_order = rule.mode == RuleMode::Pinned || rule.mode == RuleMode::Hash;
+  const bool is_kept_in_order = rule.mode == RuleMode::Pinned || rule.mode == RuleMode::Hash ||
+                                rule.mode == RuleMode::Overflow;
   return rule.repair == RuleRepair::Yes || (is_kept_in_order && rule.repair == RuleRepair::ByMode)
              ? FlowCare::Repaired
              : FlowCare::Plain;
@@ -28,7 +29,10 @@ Policy::Policy(const NodeSettings& settings)
     : rules_(settings.rules),
       lan_maps_(settings.lans),
       paths_of_(rules_.size()),
-      counters_(rules_.size()) {}
+      counters_(rules_.size()) {
+  const auto overflows = [](const FlowRule& rule) { return rule.mode == RuleMode::Overflow; };
+  if (std::any_of(rules_.begin(), rules_.end(), overflows)) fills_.resize(kPathCountMax);
+}
 
 std::optional<RuleId> Policy::rule_of(const PlacedPacket& packet) noexcept {
   const auto& [flow, digest, super] = packet;
@@ -73,6 +77,9 @@ Placement Policy::place(Time now, const PlacedPacket& packet) noexcept {
   counters.bytes += super.packet().size();
   const auto before = flow == nullptr ? std::nullopt : flow->placement().path;
   Placement placement = place_by(rule, paths_of_[id->value], digest, before);
+  if (rule.mode == RuleMode::Overflow)
+    placement.path =
+        paths_of_[id->value].overflow().take(now, {digest, super.packet().size(), before});
   placement.is_repaired = rule.repairs(is_tcp);
   if (!placement.copies.empty() && !may_copy(now, super)) placement.copies = {};
   if (flow != nullptr) flow->placement().path = placement.path;
@@ -102,12 +109,24 @@ Policy::Answer Policy::explain(std::uint64_t digest, const InnerPacket& inner,
   return answer;
 }
 
-void Policy::update(Time now, const Control& control) noexcept {
+void Policy::note_fill(Time now, const Control& control, std::uint64_t busy) noexcept {
+  for (const auto& path : control.paths()) {
+    const bool is_busy = (busy >> path->id().value & 1) != 0;
+    fills_[path->id().value].update(now, {.sent_bytes = path->counters().tx_bytes,
+                                          .has_queue = is_busy || path->is_queued(),
+                                          .delivered = path->sent().rate(),
+                                          .loss_ppm = path->sent().loss_ppm()});
+  }
+}
+
+void Policy::update(Time now, const Control& control, std::uint64_t busy) noexcept {
+  if (!fills_.empty()) note_fill(now, control, busy);
   bool is_news = now >= next_;
   for (const FlowCare care : {FlowCare::Repaired, FlowCare::Plain}) {
     Paths views;
     for (const auto& path : control.paths())
-      (void)views.push({path->view(now, care), path->address().socket});  // as many as paths
+      (void)views.push(  // as many as paths
+          {path->view(now, care), path->address().socket, fill_of(path->id())});
     Paths& known = paths_[static_cast<std::size_t>(care)];
     if (std::equal(views.begin(), views.end(), known.begin(), known.end(), is_same)) continue;
     known = views;

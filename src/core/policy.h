@@ -74,8 +74,9 @@ class Policy {
   };
   Answer explain(std::uint64_t digest, const InnerPacket& inner,
                  std::uint32_t bytes) const noexcept;
-  /// Paths may have changed. To be called after every input.
-  void update(Time now, const Control& control) noexcept;
+  /// Paths may have changed. To be called after every input. `busy`: those, by id, that the bond
+  /// finds at their limit.
+  void update(Time now, const Control& control, std::uint64_t busy) noexcept;
   Time next_timeout() const noexcept { return next_; }
 
   /// As the rules.
@@ -89,13 +90,18 @@ class Policy {
   Placement place_unruled(Time now, const PlacedPacket& packet) noexcept;
   bool may_copy(Time now, const SuperPacket& super) noexcept;
   void update_rules(Time now) noexcept;
+  void note_fill(Time now, const Control& control, std::uint64_t busy) noexcept;
+  const PathFill* fill_of(PathId path) const noexcept {
+    return fills_.empty() ? nullptr : &fills_[path.value];
+  }
 
   const std::vector<FlowRule>& rules_;
   LanMaps lan_maps_;
   Subflows subflows_;
   std::vector<RulePaths> paths_of_;  // as rules_
   std::vector<RuleCounters> counters_;
-  std::array<Paths, 2> paths_;  // by FlowCare, as last seen
+  std::array<Paths, 2> paths_;   // by FlowCare, as last seen
+  std::vector<PathFill> fills_;  // by PathId; empty: no rule asks
   Time next_ = kNever;
   Time copies_paid_{};  // what was copied would have taken until then, at the rate for copies
 };

@@ -440,7 +440,7 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
   egress_.flush(out);
   update_exchange(now);
   control_.settle(now, out);
-  policy_.update(now, control_);
+  policy_.update(now, control_, dispatcher_.busy_paths());
   dispatcher_.update(now);
   salvage_.set_policy(dispatcher_.repair_policy());
   is_up_ = control_.selected(FlowCare::Plain) != nullptr;

@@ -74,6 +74,38 @@ TEST_SUITE("sim_policy") {
     });
   }
 
+  //        /--- 20 ms, 2 Mbit/s ---
+  // branch ---- 40 ms, metered ---- hub   reports go over both: 120 kbit/s
+  TEST_CASE(
+      "overflow takes a metered WAN for what the first has no room for, and only for so long") {
+    twice([](World& world) {
+      Sites sites(
+          world,
+          {.accesses = {{.rtt = 20ms, .link = {.rate = {2'000'000}, .queue_bytes_max = 25'000}},
+                        {.rtt = 40ms, .metered = true}},
+           .rules = {
+               {.name = "o", .mode = RuleMode::Overflow, .wans = {}, .repair = RuleRepair::Yes}}});
+      REQUIRE(sites.bring_up());
+      UdpPair most(sites.scene, 7ms, 1);   // 1.2 Mbit/s each way
+      UdpPair more(sites.scene, 11ms, 2);  // 0.8
+      const auto kbit_over = [&](std::size_t wan, Duration time) {
+        const std::uint64_t before = sent_over(sites.branch, wan);
+        world.run_for(time);
+        return (sent_over(sites.branch, wan) - before) * 8 / static_cast<std::uint64_t>(time / 1ms);
+      };
+      most.start();
+      CHECK(kbit_over(1, 3s) < 200);
+      more.start();
+      world.run_for(5s);
+      CHECK(kbit_over(1, 4s) > 700);
+      CHECK(kbit_over(0, 4s) > 1000);
+      most.stop();
+      world.run_for(9s);
+      CHECK(kbit_over(1, 4s) < 200);
+      CHECK(kbit_over(0, 4s) > 700);
+    });
+  }
+
   TEST_CASE("drop lets nothing through, and no other rule's flow suffers") {
     twice([](World& world) {
       const FlowRule drop{

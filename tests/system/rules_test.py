@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """[Rule] sections between real kernels: duplicate loses nothing over a bad WAN, pinned keeps to its
-WAN and returns to it, drop drops and counts, and what a rule cannot mean is refused.
+WAN and returns to it, overflow spares its second WAN, drop drops and counts, and what a rule cannot
+mean is refused.
 """
 
 import time
@@ -95,6 +96,25 @@ def test_rules_hold():
         assert bench.branch.drops()["rule"] == 3 == rule_of(bench, "no-ping")["packets"]
         check_duplicate(bench)
         check_pinned(bench)
+
+
+def test_overflow():
+    """overflow leaves the metered WAN alone until the first is full, then moves what is too much"""
+    wans = (Wan("fiber", {"delay": "10ms", "rate": "6Mbit", "queue_bytes": "60KB"}),
+            Wan("lte", {"delay": "25ms"}, {"Metered": "yes"}))
+    with TwoSites(wans) as bench:
+        rule(bench, "bulk", Match="proto=udp", Mode="overflow")
+        bench.up()
+        def mbit_over(wan, span):
+            before = bench.branch.path(wan)["tx_bytes"]
+            time.sleep(span)
+            return (bench.branch.path(wan)["tx_bytes"] - before) * 8e-6 / span
+        first = bench.stream(rate=4, seconds=6.5)
+        assert mbit_over("lte", 1) < 0.1
+        second = bench.stream(rate=2.5, seconds=5)
+        harness.wait_for(lambda: mbit_over("lte", 0.5) > 2, 5, "the second WAN is used")
+        assert mbit_over("fiber", 0.5) < 5.5 and mbit_over("lte", 0.5) > 2
+        print(f"  lost: {first.result()['lost']} and {second.result()['lost']}")
 
 
 def test_faults_are_refused():

@@ -180,11 +180,11 @@ const Row kFaults[] = {
      "t.conf:10: Subnet: 10.1.0.0/24 is also in [Lan a]"},
     {minimal("", "[Rule v]\nMatch = proto=udp\n"), "t.conf:6: [Rule v] needs a Mode"},
     {minimal("", "[Rule v]\nMode = agregate\n"),
-     "t.conf:7: Mode: 'agregate' is not aggregate, pinned, lowest-delay, handoff, duplicate, hash "
-     "or drop; did you mean aggregate?"},
+     "t.conf:7: Mode: 'agregate' is not aggregate, pinned, lowest-delay, handoff, duplicate, hash, "
+     "overflow or drop; did you mean aggregate?"},
     {minimal("", "[Rule v]\nMode = bypass\n"),
-     "t.conf:7: Mode: 'bypass' is not aggregate, pinned, lowest-delay, handoff, duplicate, hash or "
-     "drop"},
+     "t.conf:7: Mode: 'bypass' is not aggregate, pinned, lowest-delay, handoff, duplicate, hash, "
+     "overflow or drop"},
     {minimal("", "[Rule v]\nMode = duplicate(5)\n"),
      "t.conf:7: Mode: 'duplicate(5)' is not a mode; only duplicate takes a number, 2 to 4, as in "
      "duplicate(3)"},
@@ -198,6 +198,8 @@ const Row kFaults[] = {
      "t.conf:8: Repair means nothing with Mode = drop; take it out"},
     {minimal("", "[Rule v]\nMode = duplicate(3)\nWans = a, b\n"),
      "t.conf:8: Mode = duplicate(3) needs as many Wans"},
+    {minimal("", "[Rule v]\nMode = overflow\nWans = a\n[Wan a]\nDevice = e0\n"),
+     "t.conf:8: Mode = overflow needs a second WAN, or no Wans: all by their Priority"},
     {minimal("", "[Rule v]\nMode = hash\nWans = a, a\n"), "t.conf:8: Wans: a is listed twice"},
     {minimal("", "[Rule v]\nMode = hash\nWans = fibre\n[Wan fiber]\nDevice = e0\n"),
      "t.conf:8: there is no [Wan fibre]; did you mean fiber?"},

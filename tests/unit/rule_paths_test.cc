@@ -64,8 +64,8 @@ TEST_SUITE("rule_paths") {
   }
 
   TEST_CASE("no other mode leaves its list") {
-    for (const RuleMode mode :
-         {RuleMode::LowestDelay, RuleMode::Handoff, RuleMode::Duplicate, RuleMode::Hash}) {
+    for (const RuleMode mode : {RuleMode::LowestDelay, RuleMode::Handoff, RuleMode::Duplicate,
+                                RuleMode::Hash, RuleMode::Overflow}) {
       Placed p{.rule = {.mode = mode, .wans = {kLte, kSat}}};
       p.paths[kLte.value].view.usability = Usability::Never;
       p.update();
@@ -112,6 +112,22 @@ TEST_SUITE("rule_paths") {
     p.rule.wans = {kLte, kSat};
     p.set(kSat, kUsable);
     CHECK(p.choose(1, id(kSat)) == id(kLte));
+  }
+
+  TEST_CASE("overflow takes its WANs in order, whatever their delay") {
+    Placed p{.rule = {.mode = RuleMode::Overflow, .wans = {kLte, kFiber}}};
+    p.update();
+    CHECK(p.choose() == id(kLte));
+    CHECK(p.choose(1, id(kFiber)) == id(kFiber));
+    p.rule.wans.clear();
+    p.paths[kFiber.value].view.rank = 1000;  // metered
+    p.update();
+    CHECK(p.choose() == id(kLte));
+    p.paths[kLte.value].view.delay = 400ms;
+    p.update();
+    CHECK(p.choose() == id(kLte));
+    p.set(kLte, Usability::LastResort);
+    CHECK(p.choose(1, id(kLte)) == id(kSat));
   }
 
   TEST_CASE("duplicate takes as many WANs as told, the best first, each once") {

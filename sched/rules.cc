@@ -27,7 +27,8 @@ bool is_within(const std::vector<Prefix>& prefixes, const IpAddress& address) no
 
 std::string_view to_string(RuleMode mode) noexcept {
   constexpr std::array<std::string_view, kRuleModeCount> kNames{
-      "aggregate", "pinned", "lowest-delay", "handoff", "duplicate", "hash", "overflow", "drop"};
+      "aggregate", "pinned",   "lowest-delay", "handoff", "duplicate",
+      "hash",      "overflow", "bypass",       "drop"};
   return kNames[static_cast<std::size_t>(mode)];
 }
 

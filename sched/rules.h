@@ -24,9 +24,10 @@ enum class RuleMode : std::uint8_t {
   Duplicate,    // on several at once; the first copy counts
   Hash,         // on one of them, by chance, for good
   Overflow,     // on the first WAN of a list, on the next while that is full
+  Bypass,       // not through the tunnel: the kernel routes it to a WAN before it gets here
   Drop,
 };
-inline constexpr std::size_t kRuleModeCount = 8;
+inline constexpr std::size_t kRuleModeCount = 9;
 
 /// "lowest-delay", as in wanbond.conf(5).
 std::string_view to_string(RuleMode mode) noexcept;

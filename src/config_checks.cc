@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "bypass.h"
 #include "config_values.h"
 #include "suggest.h"
 
@@ -199,6 +200,32 @@ void check_lans(const Config& config, const Sections& sections, Diagnostics& dia
     diagnostics.error(config.lans.back().place, "more than 64 subnets in [Lan] sections");
 }
 
+/// The kernel decides on bypass, by what its policy rules know of a packet, before any other rule.
+void check_bypass(const RuleConfig& rule, const ConfigSection& section, bool is_late,
+                  Diagnostics& diagnostics) {
+  const Place place = place_of(section, "Mode");
+  if (is_late)
+    diagnostics.error(place,
+                      "Mode = bypass works only before all rules of other modes, as the kernel "
+                      "decides first; move [Rule " +
+                          rule.rule.name + "] up");
+  for (const char* key : {"MaxExtraDelay", "Repair"})
+    if (has_entry(section, key))
+      diagnostics.error(place_of(section, key),
+                        std::string(key) + " means nothing with Mode = bypass; take it out");
+  if (!rule.rule.match.sizes.empty() || !rule.rule.match.dscps.empty())
+    diagnostics.error(place_of(section, "Match"),
+                      "Match: the kernel's routing does not know size= and dscp=, which Mode = "
+                      "bypass would need; take them out");
+  if (rule.rule.match.is_empty())
+    diagnostics.error(place,
+                      "Mode = bypass without a Match would leave nothing for the tunnel; give one");
+  if (bypass_rule_count(rule.rule.match) > kBypassRulesMax)
+    diagnostics.error(place_of(section, "Match"),
+                      "Match: the lists make more than 256 policy rules of the kernel; shorten "
+                      "them, or take prefixes that hold several");
+}
+
 bool takes_all_paths(RuleMode mode) {
   return mode == RuleMode::Aggregate || mode == RuleMode::Drop;
 }
@@ -254,11 +281,16 @@ void check_match(const RuleConfig& rule, const ConfigSection& section, Diagnosti
 
 void check_rules(const Config& config, const Sections& sections, Diagnostics& diagnostics) {
   const RuleConfig* catch_all = nullptr;
+  bool has_others = false;  // than bypass
   for (const RuleConfig& rule : config.rules) {
     const ConfigSection& section = section_of(sections, "Rule", rule.rule.name);
     if (!has_entry(section, "Mode"))
       diagnostics.error(rule.place, "[Rule " + rule.rule.name + "] needs a Mode");
-    check_mode(rule, section, diagnostics);
+    if (rule.rule.mode == RuleMode::Bypass)
+      check_bypass(rule, section, has_others, diagnostics);
+    else
+      check_mode(rule, section, diagnostics);
+    has_others = has_others || rule.rule.mode != RuleMode::Bypass;
     check_match(rule, section, diagnostics);
     for (std::size_t i = 0; i < rule.wans.size(); ++i) {
       const Place place = place_of(section, "Wans", i);

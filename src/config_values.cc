@@ -370,6 +370,7 @@ Result<ModeText> parse_mode(const std::string& text) {
                                                   {"duplicate", RuleMode::Duplicate},
                                                   {"hash", RuleMode::Hash},
                                                   {"overflow", RuleMode::Overflow},
+                                                  {"bypass", RuleMode::Bypass},
                                                   {"drop", RuleMode::Drop}});
   if (!mode) return mode.error();
   ModeText result{.mode = *mode};

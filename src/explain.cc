@@ -53,6 +53,8 @@ std::string explanation_text(const std::optional<FlowExplanation>& explanation) 
   switch (explanation->cause) {
     case FlowExplanation::Cause::Rule:
       text += "rule " + explanation->rule + ": " + std::string(to_string(explanation->mode)) + "\n";
+      if (explanation->mode == RuleMode::Bypass)
+        text += "leaves by a WAN, not through the tunnel; while none of its WANs works:\n";
       break;
     case FlowExplanation::Cause::Lan:
       text += "no rule; its subnet has a WAN ([Lan])\n";

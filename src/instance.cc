@@ -150,6 +150,7 @@ Result<void> Instance::open_sockets() {
   std::vector<std::string> faults;
   (void)sockets_->follow(*machine, faults);
   if (!faults.empty()) return Error{faults.front()};
+  log_all(network_->follow(*machine, plan_, {}));
   return {};
 }
 
@@ -273,12 +274,14 @@ void Instance::on_links_changed() {
   const auto machine = read_machine(*netlink_);
   if (!machine) return log_.warning(machine.error().message);
   std::vector<std::string> faults;
-  for (const std::size_t wan : sockets_->follow(*machine, faults)) {
+  const std::vector<std::size_t> renewed = sockets_->follow(*machine, faults);
+  for (const std::size_t wan : renewed) {
     log_.info("WAN " + plan_.wans[wan].settings.name + ": device " + plan_.wans[wan].socket.device +
               ", or addresses of it, are new");
     if (const auto done = network_->set_gateway(wan, plan_.wans[wan]); !done)
       faults.push_back(done.error().message);
   }
+  log_all(network_->follow(*machine, plan_, renewed));
   log_all(faults);
 }
 

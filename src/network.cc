@@ -7,7 +7,9 @@ namespace wanbond {
 namespace {
 
 constexpr std::uint32_t kFirstTable = 51900;
-constexpr std::uint32_t kTablesPerInstance = 40;  // one for /0, up to 32 for gateways
+constexpr std::uint32_t kGatewayTables = 32;
+/// One for /0, those of gateways, up to 64 of bypass rules.
+constexpr std::uint32_t kTablesPerInstance = 1 + kGatewayTables + kRulesMax;
 constexpr std::uint32_t kMarkMask = 0xffffffff;
 /// Before the main table's 32766, in the order of evaluation.
 constexpr std::uint32_t kGatewayPriority = 31000;
@@ -33,7 +35,7 @@ bool same_route(const Route& a, const Route& b) {
 RouteNumbers route_numbers(std::uint32_t fwmark, int tun_index) noexcept {
   const std::uint32_t first =
       kFirstTable + static_cast<std::uint32_t>(tun_index) * kTablesPerInstance;
-  return {first, first + 1, fwmark};
+  return {first, first + 1, {first + 1 + kGatewayTables, fwmark}, fwmark};
 }
 
 Route live_route(const Prefix& prefix, const std::string& device, const TableChoice& table,
@@ -89,6 +91,7 @@ Result<void> Network::set_up(const Plan& plan) {
     if (!plan.wans[i].gateway || !plan.wans[i].present) continue;
     if (auto done = set_gateway(i, plan.wans[i]); !done) return done;
   }
+  if (auto done = add_bypass(plan.node.rules); !done) return done;
   if (config_.interface.table.kind == TableChoice::Kind::Off) return {};
   for (const Prefix& prefix : all_prefixes()) {
     if (auto done = add(unreachable_route(prefix, config_.interface.table, numbers_)); !done)
@@ -126,9 +129,51 @@ Result<void> Network::set_gateway(std::size_t wan, const WanPlan& plan) {
   rule.fwmark = numbers_.fwmark;
   rule.fwmark_mask = kMarkMask;
   rule.output_device = plan.socket.device;
-  if (plan.source) rule.source = *plan.source;  // two WANs may be on one device
+  if (plan.source)  // two WANs may be on one device
+    rule.source = Prefix(*plan.source, plan.source->bit_count());
   rule.table = route.table;
   return add(rule);
+}
+
+/// Before the tunnel's own rules and routes, whatever Table is.
+Result<void> Network::add_bypass(const std::vector<FlowRule>& rules) {
+  const std::vector<Rule> wanted = bypass_rules(rules, numbers_.bypass);
+  if (wanted.empty()) return {};
+  if (auto done = netlink_.set_group(device_, kTunGroup); !done) return done;
+  for (const Rule& rule : wanted) {
+    if (auto done = add(rule); !done) return done;
+  }
+  return {};
+}
+
+std::vector<std::string> Network::follow(const Machine& machine, const Plan& plan,
+                                         std::span<const std::size_t> renewed) {
+  std::vector<std::string> faults;
+  const std::vector<Route> wanted = bypass_routes(machine, plan, numbers_.bypass);
+  const auto is_old = [&](const Route& route) {
+    return is_of_bypass(route) && std::find(wanted.begin(), wanted.end(), route) == wanted.end();
+  };
+  const auto is_lost = [&](const Route& route) {
+    return is_of_bypass(route) && std::any_of(renewed.begin(), renewed.end(), [&](std::size_t wan) {
+             return plan.wans[wan].socket.device == route.device;
+           });
+  };
+  std::erase_if(routes_, [&](const Route& route) {
+    if (!is_old(route)) return is_lost(route);
+    if (const auto done = netlink_.remove_route(route); !done)
+      faults.push_back(done.error().message);
+    return true;
+  });
+  for (const Route& route : wanted) {
+    if (std::find(routes_.begin(), routes_.end(), route) != routes_.end()) continue;
+    if (const auto done = add(route); !done) faults.push_back(done.error().message);
+  }
+  return faults;
+}
+
+bool Network::is_of_bypass(const Route& route) const noexcept {
+  return route.table >= numbers_.bypass.first_table &&
+         route.table < numbers_.bypass.first_table + kRulesMax;
 }
 
 /// A WAN may have moved to another device: what led out of the old one goes.

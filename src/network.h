@@ -2,10 +2,12 @@
 // it carries our route protocol number, is removed at the end and swept at the start (wanbond(8)).
 #pragma once
 
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "bypass.h"
 #include "config.h"
 #include "io/netlink.h"
 #include "plan.h"
@@ -17,6 +19,7 @@ namespace wanbond {
 struct RouteNumbers {
   std::uint32_t default_table = 0;  // for prefixes of length 0
   std::uint32_t gateway_table = 0;  // of the first WAN; the others follow
+  BypassNumbers bypass;
   std::uint32_t fwmark = 0;
 };
 
@@ -48,12 +51,18 @@ class Network {
   std::vector<std::string> set_peer(std::size_t peer, bool up);
   /// Own table of a WAN with a Gateway; again after its device came back.
   Result<void> set_gateway(std::size_t wan, const WanPlan& plan);
+  /// Routes of bypass rules, after WANs have changed. `renewed`: WANs whose device is another, or
+  /// had no address for a moment, when the kernel forgets its routes.
+  std::vector<std::string> follow(const Machine& machine, const Plan& plan,
+                                  std::span<const std::size_t> renewed);
   void remove_all();
 
  private:
   std::vector<Prefix> all_prefixes() const;
   bool is_wanted_by_other(const Prefix& prefix, std::size_t peer) const;
   Result<void> add_rules();
+  Result<void> add_bypass(const std::vector<FlowRule>& rules);
+  bool is_of_bypass(const Route& route) const noexcept;
   void remove_stale(const Route& gateway);
   Result<void> add(const Route& route);
   Result<void> add(const Rule& rule);

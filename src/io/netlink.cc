@@ -198,6 +198,15 @@ Result<void> Netlink::set_mtu(const std::string& device, std::uint32_t mtu) {
   return exchange(request, "cannot set the MTU of " + device + " to " + std::to_string(mtu), {});
 }
 
+Result<void> Netlink::set_group(const std::string& device, std::uint32_t group) {
+  const Result<LinkInfo> of = link(device);
+  if (!of) return of.error();
+  NetlinkRequest request(RTM_NEWLINK, NLM_F_ACK);
+  request.body(ifinfomsg{.ifi_index = of->index});
+  request.attribute(IFLA_GROUP, group);
+  return exchange(request, "cannot put " + device + " into group " + std::to_string(group), {});
+}
+
 Result<Fd> open_change_monitor() {
   return open_socket(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
                      RTMGRP_IPV6_ROUTE);

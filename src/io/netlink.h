@@ -63,21 +63,33 @@ struct Route {
   IpAddress source;          // preferred source address; unspecified: the kernel's choice
   std::uint32_t metric = 0;  // 0: the family's default
   std::uint32_t table = kMainTable;
+  friend bool operator==(const Route&, const Route&) = default;
 };
 
-/// A policy rule of ours: what matches all given parts looks into `table`.
+/// A policy rule of ours: what matches all given parts looks into `table`, or jumps.
 struct Rule {
   enum class Family : std::uint8_t { V4, V6 };
   enum class Sense : std::uint8_t { Matching, NotMatching };  // NotMatching: `ip rule add not ...`
+  /// Goto: on to the rule of priority `target`; Nothing: on to the next, for Goto to aim at.
+  enum class Action : std::uint8_t { Lookup, Goto, Nothing };
+  struct Ports {
+    std::uint16_t first = 0, last = 0;  // both included
+    friend bool operator==(const Ports&, const Ports&) = default;
+  };
   Family family = Family::V4;
   Sense sense = Sense::Matching;
+  Action action = Action::Lookup;
   std::uint32_t priority = 0;  // order of evaluation, low first
   std::uint32_t fwmark = 0;
   std::uint32_t fwmark_mask = 0;  // 0: no match on the mark
   std::string output_device;      // oif; empty: any
-  IpAddress source;               // from; unspecified: any
+  std::optional<Prefix> source, destination;
+  std::uint8_t protocol = 0;  // of IP; 0: any
+  std::optional<Ports> source_ports, destination_ports;
   std::uint32_t table = kMainTable;
   std::optional<std::uint32_t> suppress_prefix_length;  // ignore routes this short or shorter
+  std::optional<std::uint32_t> suppress_group;          // and those over devices of this group
+  std::uint32_t target = 0;                             // of Goto
 
   friend bool operator==(const Rule&, const Rule&) = default;
 };
@@ -101,6 +113,8 @@ class Netlink {
   Result<void> remove_address(const std::string& device, const InterfaceAddress& address);
   Result<void> set_up(const std::string& device);
   Result<void> set_mtu(const std::string& device, std::uint32_t mtu);
+  /// `ip link set DEVICE group NUMBER`.
+  Result<void> set_group(const std::string& device, std::uint32_t group);
 
   /// Adds the route, or replaces the one with the same prefix, metric and table.
   Result<void> replace_route(const Route& route);

@@ -74,6 +74,38 @@ bool is_ours(const NetlinkReply& reply) {
   return protocol.size() == 1 && protocol[0] == std::byte{kRouteProtocol};
 }
 
+std::uint8_t action_of(Rule::Action action) {
+  switch (action) {
+    case Rule::Action::Lookup:
+      return FR_ACT_TO_TBL;
+    case Rule::Action::Goto:
+      return FR_ACT_GOTO;
+    case Rule::Action::Nothing:
+      return FR_ACT_NOP;
+  }
+  return FR_ACT_UNSPEC;
+}
+
+/// What a packet must be like; the lengths of prefixes are in the fixed struct.
+void add_match(NetlinkRequest& request, const Rule& rule) {
+  const auto add_ports = [&](std::uint16_t type, const std::optional<Rule::Ports>& ports) {
+    if (!ports) return;
+    const fib_rule_port_range range{.start = ports->first, .end = ports->last};
+    request.attribute(type, std::as_bytes(std::span(&range, 1)));
+  };
+  if (rule.source) request.attribute(FRA_SRC, rule.source->address().bytes());
+  if (rule.destination) request.attribute(FRA_DST, rule.destination->address().bytes());
+  if (rule.fwmark_mask != 0) {
+    request.attribute(FRA_FWMARK, rule.fwmark);
+    request.attribute(FRA_FWMASK, rule.fwmark_mask);
+  }
+  if (!rule.output_device.empty()) request.attribute(FRA_OIFNAME, rule.output_device);
+  const std::byte protocol{rule.protocol};
+  if (rule.protocol != 0) request.attribute(FRA_IP_PROTO, Bytes(&protocol, 1));
+  add_ports(FRA_SPORT_RANGE, rule.source_ports);
+  add_ports(FRA_DPORT_RANGE, rule.destination_ports);
+}
+
 }  // namespace
 
 Result<std::vector<DefaultRoute>> Netlink::default_routes() {
@@ -142,27 +174,25 @@ Result<void> Netlink::change_rule(const Rule& rule, std::uint16_t type) {
   NetlinkRequest request(type, NLM_F_ACK | (add ? NLM_F_CREATE | NLM_F_EXCL : 0U));
   fib_rule_hdr head{};
   head.family = rule.family == Rule::Family::V4 ? AF_INET : AF_INET6;
-  head.action = FR_ACT_TO_TBL;
+  head.action = action_of(rule.action);
   head.flags = rule.sense == Rule::Sense::NotMatching ? FIB_RULE_INVERT : 0;
-  const bool has_source = !rule.source.is_unspecified();
-  if (has_source) head.src_len = static_cast<std::uint8_t>(rule.source.bit_count());
+  if (rule.source) head.src_len = static_cast<std::uint8_t>(rule.source->length());
+  if (rule.destination) head.dst_len = static_cast<std::uint8_t>(rule.destination->length());
   request.body(head);
-  if (has_source) request.attribute(FRA_SRC, rule.source.bytes());
-  request.attribute(FRA_TABLE, rule.table);
+  add_match(request, rule);
+  if (rule.action == Rule::Action::Lookup) request.attribute(FRA_TABLE, rule.table);
+  if (rule.action == Rule::Action::Goto) request.attribute(FRA_GOTO, rule.target);
   request.attribute(FRA_PRIORITY, rule.priority);
   const std::byte protocol{kRouteProtocol};
   request.attribute(FRA_PROTOCOL, Bytes(&protocol, 1));
-  if (rule.fwmark_mask != 0) {
-    request.attribute(FRA_FWMARK, rule.fwmark);
-    request.attribute(FRA_FWMASK, rule.fwmark_mask);
-  }
-  if (!rule.output_device.empty()) request.attribute(FRA_OIFNAME, rule.output_device);
   if (rule.suppress_prefix_length)
     request.attribute(FRA_SUPPRESS_PREFIXLEN, *rule.suppress_prefix_length);
+  if (rule.suppress_group) request.attribute(FRA_SUPPRESS_IFGROUP, *rule.suppress_group);
   const std::string text =
       "routing rule " + std::to_string(rule.priority) + " for table " + std::to_string(rule.table);
-  if (add) return exchange(request, "cannot add " + text, {EEXIST});
-  return exchange(request, "cannot remove " + text, {ENOENT, ESRCH});
+  // A family that the kernel lacks needs no rule.
+  if (add) return exchange(request, "cannot add " + text, {EEXIST, EAFNOSUPPORT});
+  return exchange(request, "cannot remove " + text, {ENOENT, ESRCH, EAFNOSUPPORT});
 }
 
 Result<unsigned> Netlink::sweep() {

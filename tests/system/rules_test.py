@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """[Rule] sections between real kernels: duplicate loses nothing over a bad WAN, pinned keeps to its
-WAN and returns to it, overflow spares its second WAN, drop drops and counts, and what a rule cannot
-mean is refused.
+WAN and returns to it, overflow spares its second WAN, bypass leaves the tunnel out, drop drops and
+counts, and what a rule cannot mean is refused.
 """
 
+import signal
+import socket
 import time
 
 import harness
@@ -117,10 +119,57 @@ def test_overflow():
         print(f"  lost: {first.result()['lost']} and {second.result()['lost']}")
 
 
+def seen_as(bench, port):
+    """The address that the server at hq sees a connection of branch's LAN come from."""
+    with bench.hq_lan.entered():
+        listener = socket.create_server(("10.2.0.10", port))
+    with listener:
+        listener.settimeout(3)
+        with bench.branch_lan.entered():
+            client = socket.socket()
+        with client:
+            client.settimeout(3)
+            client.connect(("10.2.0.10", port))
+            connection, address = listener.accept()
+            connection.close()
+    return address[0]
+
+
+def kernel_rules(bench):
+    return [line for line in bench.branch_site.run(["ip", "rule"]).splitlines() if "119" in line]
+
+
+def test_bypass():
+    """bypass leaves by the first WAN with a carrier, all else by the tunnel; nothing stays behind"""
+    with TwoSites(WANS, lans=True) as bench:
+        for index, wan in enumerate(WANS):
+            bench.branch.section(f"Wan {wan.name}")["Gateway"] = f"10.200.{index}.2"
+        bench.branch.section("Interface")["PostUp"] = (
+            "nft 'add table ip wb-%i; add chain ip wb-%i out { type nat hook postrouting priority "
+            "srcnat; }; add rule ip wb-%i out oifname { fiber, lte } masquerade'")
+        rule(bench, "direct", Match="proto=tcp dport=9000-9010", Mode="bypass")
+        bench.up()
+        assert seen_as(bench, 9000) == "10.200.0.1"
+        assert seen_as(bench, 9011) == "10.1.0.10"
+        bench.branch_site.ip("link", "set", "fiber", "down")
+        harness.wait_for(lambda: seen_as(bench, 9001) == "10.200.1.1", 3, "the next WAN is taken")
+        bench.branch_site.ip("link", "set", "fiber", "up")
+        harness.wait_for(lambda: seen_as(bench, 9002) == "10.200.0.1", 3, "the first one is back")
+        explained = bench.branch.command("explain", "10.1.0.10", "10.2.0.10", "--dport", "9000")[1]
+        assert explained.splitlines()[1] == "rule direct: bypass", explained
+        bench.branch.stop(signal.SIGKILL)
+        assert any("30902:" in line for line in kernel_rules(bench))
+        bench.branch.start()
+        bench.wait_up()
+        assert len([line for line in kernel_rules(bench) if "30902:" in line]) == 1
+        bench.branch.stop()
+        assert not kernel_rules(bench), kernel_rules(bench)
+
+
 def test_faults_are_refused():
     """check refuses what this version cannot do, and shows the rules that would run"""
     with TwoSites(WANS) as bench:
-        rule(bench, "web", Match="proto=tcp dport=443", Mode="bypass")
+        rule(bench, "web", Match="proto=tcp dport=443", Mode="smoothly")
         bench.branch.write_config()
         assert bench.branch.command("check", check=False)[0] == 2
         bench.branch.config[-1][1].update(Mode="handoff", Wans="lte, fiber", MaxExtraDelay="40ms")

@@ -181,10 +181,19 @@ const Row kFaults[] = {
     {minimal("", "[Rule v]\nMatch = proto=udp\n"), "t.conf:6: [Rule v] needs a Mode"},
     {minimal("", "[Rule v]\nMode = agregate\n"),
      "t.conf:7: Mode: 'agregate' is not aggregate, pinned, lowest-delay, handoff, duplicate, hash, "
-     "overflow or drop; did you mean aggregate?"},
+     "overflow, bypass or drop; did you mean aggregate?"},
     {minimal("", "[Rule v]\nMode = bypass\n"),
-     "t.conf:7: Mode: 'bypass' is not aggregate, pinned, lowest-delay, handoff, duplicate, hash, "
-     "overflow or drop"},
+     "t.conf:7: Mode = bypass without a Match would leave nothing for the tunnel; give one"},
+    {minimal("",
+             "[Rule a]\nMode = drop\nMatch = proto=tcp\n[Rule v]\nMode = bypass\n"
+             "Match = proto=udp\n"),
+     "t.conf:10: Mode = bypass works only before all rules of other modes, as the kernel decides "
+     "first; move [Rule v] up"},
+    {minimal("", "[Rule v]\nMode = bypass\nMatch = proto=udp\nRepair = yes\n"),
+     "t.conf:9: Repair means nothing with Mode = bypass; take it out"},
+    {minimal("", "[Rule v]\nMode = bypass\nMatch = proto=udp size=0-400\n"),
+     "t.conf:8: Match: the kernel's routing does not know size= and dscp=, which Mode = bypass "
+     "would need; take them out"},
     {minimal("", "[Rule v]\nMode = duplicate(5)\n"),
      "t.conf:7: Mode: 'duplicate(5)' is not a mode; only duplicate takes a number, 2 to 4, as in "
      "duplicate(3)"},

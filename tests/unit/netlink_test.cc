@@ -201,13 +201,26 @@ TEST_SUITE("netlink") {
       rest.table = 300;
       Rule suppress{.priority = 102, .suppress_prefix_length = 0};
       Rule out{.priority = 103, .output_device = "wbn0", .table = 301};
+      Rule web{.priority = 104, .source = *Prefix::parse("10.1.0.0/16"), .protocol = 6};
+      web.destination_ports = {8000, 8080};
+      web.table = 302;
+      const Rule jump{.action = Rule::Action::Goto,
+                      .priority = 80,
+                      .fwmark = 7,
+                      .fwmark_mask = ~0U,
+                      .target = 105};
+      const Rule aim{.action = Rule::Action::Nothing, .priority = 105};
       for (int twice = 0; twice < 2; ++twice)
-        for (const Rule& rule : {mark, rest, suppress, out}) REQUIRE(netlink.add_rule(rule));
+        for (const Rule& rule : {mark, rest, suppress, out, web, jump, aim})
+          REQUIRE(netlink.add_rule(rule));
       std::string shown = output_of("ip rule; ip -6 rule");
       REQUIRE(contains(shown, "100:\tfrom all fwmark 0x51/0xff lookup 51900 proto 119"));
       REQUIRE(contains(shown, "101:\tnot from all fwmark 0x51 lookup 300 proto 119"));
       REQUIRE(contains(shown, "102:\tfrom all lookup main suppress_prefixlength 0 proto 119"));
       REQUIRE(contains(shown, "103:\tfrom all oif wbn0 lookup 301 proto 119"));
+      REQUIRE(contains(shown,
+                       "104:\tfrom 10.1.0.0/16 ipproto tcp dport 8000-8080 lookup 302 proto 119"));
+      REQUIRE(contains(shown, "80:\tfrom all fwmark 0x7 goto 105 proto 119"));
       for (int twice = 0; twice < 2; ++twice) REQUIRE(netlink.remove_rule(out));
       REQUIRE(!contains(output_of("ip rule"), "103:"));
       REQUIRE(netlink.replace_route({.prefix = *Prefix::parse("10.31.0.0/16"), .device = "wbn0"}));
@@ -216,7 +229,7 @@ TEST_SUITE("netlink") {
                                      .table = 51900}));
       const auto swept = netlink.sweep();
       REQUIRE(swept);
-      REQUIRE(*swept == 5);
+      REQUIRE(*swept == 8);
       shown = output_of("ip rule; ip -6 rule; ip route show table all; ip -6 route show table all");
       REQUIRE(!contains(shown, "119"));
       REQUIRE(contains(shown, "90:\tfrom all fwmark 0x5 lookup 5"));

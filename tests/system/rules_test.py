@@ -140,7 +140,7 @@ def kernel_rules(bench):
 
 
 def test_bypass():
-    """bypass leaves by the first WAN with a carrier, all else by the tunnel; nothing stays behind"""
+    """bypass leaves by the first WAN with a carrier, all else by the tunnel; nothing stays"""
     with TwoSites(WANS, lans=True) as bench:
         for index, wan in enumerate(WANS):
             bench.branch.section(f"Wan {wan.name}")["Gateway"] = f"10.200.{index}.2"

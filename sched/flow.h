@@ -60,6 +60,7 @@ class Flow {
   MptcpState& mptcp() noexcept { return mptcp_; }
   const MptcpState& mptcp() const noexcept { return mptcp_; }
   FlowPlacement& placement() noexcept { return placement_; }
+  const FlowPlacement& placement() const noexcept { return placement_; }
   /// Which stream of the wire a track is; never 0.
   std::uint16_t stream(FlowTrack track) const noexcept {
     return static_cast<std::uint16_t>(1 + slot_ * kFlowTrackCount + index(track));

@@ -35,7 +35,7 @@ std::string_view to_string(RuleMode mode) noexcept {
 bool RuleMatch::holds(const InnerPacket& inner, std::uint32_t bytes) const noexcept {
   if (!is_one_of(protocols, inner.protocol) || !is_one_of(dscps, inner.dscp())) return false;
   const bool asks_ports = !source_ports.empty() || !destination_ports.empty();
-  if (asks_ports && !inner.has_l4()) return false;
+  if (asks_ports && !inner.has_ports()) return false;
   return is_in(source_ports, inner.source_port) &&
          is_in(destination_ports, inner.destination_port) && is_in(sizes, bytes) &&
          is_within(sources, inner.source) && is_within(destinations, inner.destination);

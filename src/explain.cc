@@ -38,10 +38,12 @@ Result<FlowQuestion> parse_question(const std::string& text) {
   inner.version = inner.source.is_v4() ? 4 : 6;
   inner.protocol = match->protocols.empty() ? kProtocolTcp : match->protocols[0];
   inner.traffic_class = static_cast<std::uint8_t>(match->dscps.empty() ? 0 : match->dscps[0] << 2);
-  inner.source_port = port_of(match->source_ports);
-  inner.destination_port = port_of(match->destination_ports);
   if (inner.protocol == kProtocolTcp) inner.l4_header_bytes = kTcpHeaderBytes;
   if (inner.protocol == kProtocolUdp) inner.l4_header_bytes = kUdpHeaderBytes;
+  if (inner.has_l4()) {
+    inner.source_port = port_of(match->source_ports);
+    inner.destination_port = port_of(match->destination_ports);
+  }
   question.bytes = match->sizes.empty() ? kUsualBytes : match->sizes[0].first;
   inner.total_bytes = question.bytes;
   return question;

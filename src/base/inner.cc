@@ -1,5 +1,6 @@
 #include "base/inner.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -12,6 +13,8 @@ constexpr std::uint8_t kHopByHop = 0, kRouting = 43, kFragment = 44, kAuthentica
                        kDestination = 60, kMobility = 135;
 constexpr unsigned kExtensionHeadersMax = 8;  // more than any sane sender makes; bounds the walk
 constexpr std::size_t kFragmentHeaderBytes = 8;
+constexpr std::size_t kIcmpHeaderBytes = 8;  // of errors, before what they quote
+constexpr std::size_t kPortsBytes = 4;       // of TCP and UDP
 
 std::uint8_t u8_at(Bytes bytes, std::size_t offset) noexcept {
   return std::to_integer<std::uint8_t>(bytes[offset]);
@@ -26,14 +29,18 @@ InnerPacket::Fragment fragment_of(std::size_t offset, bool more) noexcept {
   return more ? InnerPacket::Fragment::First : InnerPacket::Fragment::None;
 }
 
-bool parse_ipv4(Bytes bytes, InnerPacket& inner) noexcept {
+/// Whether a packet is there up to its end, or may be quoted by its beginning alone.
+enum class Extent : std::uint8_t { Whole, Beginning };
+
+bool parse_ipv4(Bytes bytes, Extent extent, InnerPacket& inner) noexcept {
   if (bytes.size() < kIpv4HeaderBytes) return false;
   const std::size_t header_bytes = std::size_t{4} * (u8_at(bytes, 0) & 15);
   inner.total_bytes = u16_at(bytes, 2);
   if (header_bytes < kIpv4HeaderBytes || inner.total_bytes < header_bytes) return false;
-  if (bytes.size() < inner.total_bytes) return false;
+  if (bytes.size() < (extent == Extent::Whole ? inner.total_bytes : header_bytes)) return false;
   const std::uint16_t fragment = u16_at(bytes, 6);
   inner.fragment = fragment_of(fragment & 0x1fff, (fragment & 0x2000) != 0);
+  if (inner.is_fragment()) inner.fragment_id = u16_at(bytes, 4);
   inner.traffic_class = u8_at(bytes, 1);
   inner.protocol = u8_at(bytes, 9);
   inner.source = IpAddress::from_bytes(bytes.subspan(12, 4));
@@ -65,16 +72,18 @@ void walk_extensions(Bytes packet, InnerPacket& inner) noexcept {
     if (inner.protocol == kFragment) {
       const std::uint16_t place = u16_at(rest, 2);
       inner.fragment = fragment_of(place >> 3, (place & 1) != 0);
+      if (inner.is_fragment())
+        inner.fragment_id = std::uint32_t{u16_at(rest, 4)} << 16 | u16_at(rest, 6);
     }
     inner.protocol = u8_at(rest, 0);
     inner.l4_offset = static_cast<std::uint16_t>(inner.l4_offset + bytes);
   }
 }
 
-bool parse_ipv6(Bytes bytes, InnerPacket& inner) noexcept {
+bool parse_ipv6(Bytes bytes, Extent extent, InnerPacket& inner) noexcept {
   if (bytes.size() < kIpv6HeaderBytes) return false;
   inner.total_bytes = static_cast<std::uint32_t>(kIpv6HeaderBytes) + u16_at(bytes, 4);
-  if (bytes.size() < inner.total_bytes) return false;
+  if (extent == Extent::Whole && bytes.size() < inner.total_bytes) return false;
   inner.traffic_class = static_cast<std::uint8_t>(u16_at(bytes, 0) >> 4);
   inner.protocol = u8_at(bytes, 6);
   inner.source = IpAddress::from_bytes(bytes.subspan(8, 16));
@@ -82,7 +91,7 @@ bool parse_ipv6(Bytes bytes, InnerPacket& inner) noexcept {
   // On the wire these have no meaning (RFC 4291 2.5.5.2), and here they would pass for IPv4.
   if (inner.source.is_v4() || inner.destination.is_v4()) return false;
   inner.l4_offset = static_cast<std::uint16_t>(kIpv6HeaderBytes);
-  walk_extensions(bytes.first(inner.total_bytes), inner);
+  walk_extensions(bytes.first(std::min<std::size_t>(inner.total_bytes, bytes.size())), inner);
   return true;
 }
 
@@ -103,17 +112,49 @@ void parse_l4(Bytes packet, InnerPacket& inner) noexcept {
   inner.destination_port = u16_at(l4, 2);
 }
 
+bool parse_ip(Bytes bytes, Extent extent, InnerPacket& inner) noexcept {
+  if (bytes.empty()) return false;
+  inner.version = static_cast<std::uint8_t>(u8_at(bytes, 0) >> 4);
+  if (inner.version == 4) return parse_ipv4(bytes, extent, inner);
+  return inner.version == 6 && parse_ipv6(bytes, extent, inner);
+}
+
+bool is_icmp_error(std::uint8_t version, std::uint8_t protocol, std::uint8_t type) noexcept {
+  // Destination unreachable, time exceeded, parameter problem; of IPv6 also packet too big.
+  if (version == 4) return protocol == kProtocolIcmp && (type == 3 || type == 11 || type == 12);
+  return protocol == kProtocolIcmpV6 && type >= 1 && type <= 4;
+}
+
 }  // namespace
 
 std::optional<InnerPacket> parse_inner(Bytes bytes) noexcept {
-  if (bytes.empty()) return {};
   InnerPacket inner;
-  inner.version = static_cast<std::uint8_t>(u8_at(bytes, 0) >> 4);
-  const bool is_ip = (inner.version == 4 && parse_ipv4(bytes, inner)) ||
-                     (inner.version == 6 && parse_ipv6(bytes, inner));
-  if (!is_ip) return {};
+  if (!parse_ip(bytes, Extent::Whole, inner)) return {};
   parse_l4(bytes.first(inner.total_bytes), inner);
   return inner;
+}
+
+std::optional<InnerPacket> icmp_error_flow(Bytes packet, const InnerPacket& inner) noexcept {
+  const Bytes icmp = packet.first(inner.total_bytes).subspan(inner.l4_offset);
+  if (inner.is_fragment() || icmp.size() < kIcmpHeaderBytes ||
+      !is_icmp_error(inner.version, inner.protocol, u8_at(icmp, 0)))
+    return {};
+  const Bytes quotation = icmp.subspan(kIcmpHeaderBytes);
+  InnerPacket quoted;
+  if (!parse_ip(quotation, Extent::Beginning, quoted) || quoted.version != inner.version ||
+      quoted.fragment == InnerPacket::Fragment::Later || quoted.source != inner.destination)
+    return {};
+  InnerPacket flow = inner;
+  flow.source = quoted.destination;
+  flow.destination = quoted.source;
+  flow.protocol = quoted.protocol;
+  const bool is_ported = quoted.protocol == kProtocolTcp || quoted.protocol == kProtocolUdp;
+  const Bytes l4 = quotation.subspan(quoted.l4_offset);
+  if (is_ported && l4.size() >= kPortsBytes) {
+    flow.source_port = u16_at(l4, 2);
+    flow.destination_port = u16_at(l4, 0);
+  }
+  return flow;
 }
 
 std::uint64_t checksum_add(std::uint64_t sum, Bytes bytes) noexcept {

@@ -40,8 +40,9 @@ struct InnerPacket {
   IpAddress destination;
   std::uint32_t total_bytes = 0;  // of the IP packet, by its own header
   std::uint16_t l4_offset = 0;    // start of the payload of protocol `protocol`
-  std::uint16_t source_port = 0;  // both only if has_l4()
+  std::uint16_t source_port = 0;  // both only if has_ports()
   std::uint16_t destination_port = 0;
+  std::uint32_t fragment_id = 0;   // only of a fragment: what its parts have in common
   std::uint8_t version = 0;        // 4 or 6
   std::uint8_t protocol = 0;       // behind IPv6 extension headers, as far as they could be walked
   std::uint8_t traffic_class = 0;  // the whole byte: DSCP and ECN
@@ -57,6 +58,10 @@ struct InnerPacket {
   /// True if a whole TCP or UDP header stands at l4_offset: ports, flags and l4_header_bytes count.
   /// False for later fragments, other protocols and cut headers.
   bool has_l4() const noexcept { return l4_header_bytes != 0; }
+  /// True also for what goes with a flow without having its header: see FlowNames.
+  bool has_ports() const noexcept { return has_l4() || (source_port | destination_port) != 0; }
+  bool goes_with_tcp() const noexcept { return has_ports() && protocol == kProtocolTcp; }
+  bool goes_with_udp() const noexcept { return has_ports() && protocol == kProtocolUdp; }
   std::size_t header_bytes() const noexcept { return std::size_t{l4_offset} + l4_header_bytes; }
   /// Bytes behind all headers; everything behind the IP headers if !has_l4().
   std::size_t payload_bytes() const noexcept { return total_bytes - header_bytes(); }
@@ -68,6 +73,13 @@ struct InnerPacket {
 /// header, or IPv6 extension headers that are cut or more than eight, do not make it fail: then
 /// has_l4() is false and `protocol` names what stands at l4_offset.
 std::optional<InnerPacket> parse_inner(Bytes bytes) noexcept;
+
+/// The flow that an ICMP error goes with (RFC 792, types 3, 11, 12; RFC 4443, types 1 to 4):
+/// `inner`, the view of `packet`, under the addresses, protocol and ports of the quoted packet,
+/// reversed, since the error goes to its sender. It has no L4 header; ports as far as the quotation
+/// has them. None if it is no such error, is a fragment, or quotes a later fragment, a packet of
+/// somebody else, or less than an IP header.
+std::optional<InnerPacket> icmp_error_flow(Bytes packet, const InnerPacket& inner) noexcept;
 
 /// Adds `bytes` to a running one's complement sum (RFC 1071), which starts at 0. Only the last
 /// span of a sum may have an odd length. The sum is in memory order: only checksum_fold reads it.

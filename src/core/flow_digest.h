@@ -10,7 +10,7 @@
 
 namespace wanbond {
 
-/// Later fragments have no ports and are a flow of their own.
+/// Of a packet's own headers, or of those that it is placed under (FlowNames).
 class FlowDigest {
  public:
   explicit FlowDigest(Random& random) noexcept;

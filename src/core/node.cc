@@ -70,6 +70,7 @@ struct Node::State {
   AnswerCache answers;
   Coalescer coalescer;
   TooBigReplies too_big;
+  FlowNames names;
   std::uint8_t outer_class = 0;  // of the datagrams in this call
   std::vector<std::unique_ptr<Session>> sessions;
   std::vector<std::pair<PublicKey, std::uint16_t>> by_key;
@@ -95,13 +96,14 @@ Node::State::State(NodeSettings s, PacketPool& p, Random& r)
       routes(settings.peers),
       admission(random),
       jar(random),
-      coalescer(settings.tun_udp) {}
+      coalescer(settings.tun_udp),
+      names(random) {}
 
 Node::Node(NodeSettings settings, PacketPool& pool, Random& random)
     : state_(std::make_unique<State>(std::move(settings), pool, random)) {
   State& s = *state_;
-  const SessionShared shared{s.settings, s.wan_states, s.local,   s.pool,      s.random,
-                             s.slots,    s.drops,      s.too_big, random.u64()};
+  const SessionShared shared{s.settings, s.wan_states, s.local,   s.pool,  s.random,
+                             s.slots,    s.drops,      s.too_big, s.names, random.u64()};
   s.remotes.reserve(s.settings.peers.size());  // sessions point into it
   for (std::size_t i = 0; i < s.settings.peers.size(); ++i) {
     const PeerSettings& peer = s.settings.peers[i];

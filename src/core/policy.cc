@@ -35,13 +35,19 @@ Policy::Policy(const NodeSettings& settings)
 }
 
 std::optional<RuleId> Policy::rule_of(const PlacedPacket& packet) noexcept {
-  const auto& [flow, digest, super] = packet;
-  if (flow != nullptr && flow->placement().is_decided) return flow->placement().rule;
-  const auto rule =
-      find_rule(rules_, super.inner(), static_cast<std::uint32_t>(super.segment_bytes_max()));
+  FlowPlacement* known = packet.flow == nullptr ? nullptr : &packet.flow->placement();
+  if (known != nullptr && known->is_decided) return known->rule;
+  const auto bytes = static_cast<std::uint32_t>(packet.super.segment_bytes_max());
+  const auto rule = find_rule(rules_, packet.named, bytes);
   if (rule) ++counters_[rule->value].flows;
-  if (flow != nullptr) flow->placement() = {.is_decided = true, .rule = rule, .path = {}};
+  if (known == nullptr) return rule;
+  known->is_decided = true;  // where the peer has put a subflow stays known
+  known->rule = rule;
   return rule;
+}
+
+void Policy::count(RuleId rule, const SuperPacket& super) noexcept {
+  counters_[rule.value] += {.packets = super.segment_count(), .bytes = super.packet().size()};
 }
 
 /// Copies are for what is small and dear: a bulk flow would fill the second WAN as well.
@@ -56,33 +62,51 @@ bool Policy::may_copy(Time now, const SuperPacket& super) noexcept {
 /// A mapped subnet has its WAN, MPTCP shares no path with its other subflows; all else goes where
 /// the session sends it.
 Placement Policy::place_unruled(Time now, const PlacedPacket& packet) noexcept {
-  const auto& [flow, digest, super] = packet;
-  Placement placement{.is_repaired = super.inner().is_tcp(), .path = {}, .copies = {}};
+  const auto& [flow, digest, super, named] = packet;
+  Placement placement{.is_repaired = named.goes_with_tcp(), .path = {}, .copies = {}};
   const InnerPacket& inner = super.inner();
-  if (!lan_maps_.is_empty()) placement.path = lan_maps_.place(inner.source, inner.destination);
-  if (!placement.path && flow != nullptr && inner.is_tcp())
-    placement.path = subflows_.place(now, *flow, digest, super.packet(), inner);
+  if (!lan_maps_.is_empty()) placement.path = lan_maps_.place(named.source, named.destination);
+  if (!placement.path && flow != nullptr)
+    placement.path = inner.is_tcp() ? subflows_.place(now, *flow, digest, super.packet(), inner)
+                                    : subflows_.path_of(*flow);
   if (placement.path) placement.kind = Placement::Kind::OnPath;
   return placement;
 }
 
 Placement Policy::place(Time now, const PlacedPacket& packet) noexcept {
-  const auto& [flow, digest, super] = packet;
-  const bool is_tcp = super.inner().is_tcp();
+  const auto& [flow, digest, super, named] = packet;
   const auto id = rules_.empty() ? std::nullopt : rule_of(packet);
   if (!id) return place_unruled(now, packet);
   const FlowRule& rule = rules_[id->value];
-  RuleCounters& counters = counters_[id->value];
-  counters.packets += super.segment_count();
-  counters.bytes += super.packet().size();
+  count(*id, super);
   const auto before = flow == nullptr ? std::nullopt : flow->placement().path;
   Placement placement = place_by(rule, paths_of_[id->value], digest, before);
   if (rule.mode == RuleMode::Overflow)
     placement.path =
         paths_of_[id->value].overflow().take(now, {digest, super.packet().size(), before});
-  placement.is_repaired = rule.repairs(is_tcp);
+  placement.is_repaired = rule.repairs(named.goes_with_tcp());
   if (!placement.copies.empty() && !may_copy(now, super)) placement.copies = {};
   if (flow != nullptr) flow->placement().path = placement.path;
+  return placement;
+}
+
+Placement Policy::place_along(const PlacedPacket& packet) noexcept {
+  const auto& [flow, digest, super, named] = packet;
+  const FlowPlacement known = flow == nullptr ? FlowPlacement{} : flow->placement();
+  const auto bytes = static_cast<std::uint32_t>(super.segment_bytes_max());
+  const auto id = known.is_decided ? known.rule : find_rule(rules_, named, bytes);
+  Placement placement{.path = {}, .copies = {}};
+  if (id) {
+    count(*id, super);
+    placement = place_by(rules_[id->value], paths_of_[id->value], digest, known.path);
+    placement.copies = {};
+    placement.is_repaired = rules_[id->value].repairs(named.goes_with_tcp());
+    return placement;
+  }
+  placement.is_repaired = named.goes_with_tcp();
+  placement.path = lan_maps_.place(named.source, named.destination);
+  if (!placement.path && flow != nullptr) placement.path = subflows_.path_of(*flow);
+  if (placement.path) placement.kind = Placement::Kind::OnPath;
   return placement;
 }
 

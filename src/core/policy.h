@@ -35,6 +35,7 @@ struct PlacedPacket {
   Flow* flow = nullptr;  // null: there is no place for it; it is decided for each packet anew
   std::uint64_t digest = 0;
   const SuperPacket& super;
+  const InnerPacket& named;  // whose addresses, protocol and ports count
 };
 
 /// What a rule was asked for, by one session.
@@ -56,6 +57,8 @@ class Policy {
 
   /// What it answers is good until the next call.
   Placement place(Time now, const PlacedPacket& packet) noexcept;
+  /// The same for what is no packet of the flow but is to go its way: changes nothing of it.
+  Placement place_along(const PlacedPacket& packet) noexcept;
   /// Tells the peer of our subnets; see LanMaps.
   void add_lan_maps(Time now, const Path& path, ControlPlan& plan) noexcept {
     if (path.is_usable()) lan_maps_.add_to(now, path.id(), path.address().socket, plan);
@@ -88,6 +91,7 @@ class Policy {
   Placement place_by(const FlowRule& rule, const RulePaths& paths, std::uint64_t digest,
                      std::optional<PathId> before) const noexcept;
   Placement place_unruled(Time now, const PlacedPacket& packet) noexcept;
+  void count(RuleId rule, const SuperPacket& super) noexcept;
   bool may_copy(Time now, const SuperPacket& super) noexcept;
   void update_rules(Time now) noexcept;
   void note_fill(Time now, const Control& control, std::uint64_t busy) noexcept;

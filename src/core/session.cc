@@ -32,8 +32,8 @@ static_assert(Resequencer::kStreamsMax == kStreamCountMax &&
               FlowTable::kStreamsMax == kStreamCountMax);
 
 FlowKind kind_of(const InnerPacket& inner) noexcept {
-  if (inner.is_tcp()) return FlowKind::Tcp;
-  return inner.is_udp() ? FlowKind::Udp : FlowKind::Other;
+  if (inner.goes_with_tcp()) return FlowKind::Tcp;
+  return inner.goes_with_udp() ? FlowKind::Udp : FlowKind::Other;
 }
 
 ArrivalKind kind_of(std::uint8_t flags) noexcept {
@@ -86,14 +86,18 @@ Session::Session(Time now, PeerId peer, const RemoteIdentity& remote, const Sess
 
 void Session::on_super_packet(Time now, const SuperPacket& super, Packet packet,
                               Outbox& out) noexcept {
-  const InnerPacket& inner = super.inner();
-  const std::uint64_t digest = digest_(inner);
-  Flow* flow = flows_.use(now, digest, kind_of(inner));
-  const Placement placement = policy_.place(now, {flow, digest, super});
+  const auto other = shared_.names.find(now, super.packet(), super.inner());
+  const InnerPacket& named = other ? other->view : super.inner();
+  const std::uint64_t digest = digest_(named);
+  const bool is_error = other && other->part == NamedPacket::Part::Error;
+  Flow* flow = is_error ? flows_.find(digest) : flows_.use(now, digest, kind_of(named));
+  const PlacedPacket placed{flow, digest, super, named};
+  const Placement placement = is_error ? policy_.place_along(placed) : policy_.place(now, placed);
+  if (is_error) flow = nullptr;  // it has no number in the flow's order
   if (placement.kind != Placement::Kind::Default)
     return send_placed(now, placement, flow, super, std::move(packet), out);
   if (!placement.is_repaired) flow = nullptr;
-  const auto to = route(flow != nullptr ? FlowCare::Repaired : FlowCare::Plain);
+  const auto to = route(placement.is_repaired ? FlowCare::Repaired : FlowCare::Plain);
   if (!to) return shared_.drops.add(DropReason::NoPath, super.segment_count());
   if (super.segment_bytes_max() + kDataOverheadBytes > to->payload_bytes_max)
     return on_oversized(now, super, *to, out);

@@ -11,6 +11,7 @@
 #include "core/egress.h"
 #include "core/exchange.h"
 #include "core/flow_digest.h"
+#include "core/flow_names.h"
 #include "core/ingress.h"
 #include "core/policy.h"
 #include "core/salvage.h"
@@ -33,6 +34,7 @@ struct SessionShared {
   SlotTable& slots;
   DropCounters& drops;
   TooBigReplies& too_big;
+  FlowNames& names;
   std::uint64_t boot_id = 0;
 };
 

@@ -90,14 +90,20 @@ void Subflows::settle(Time now, Flow& flow, PathId path) noexcept {
   placement.is_grouped = groups_.place(now, *connection, number_of(flow), path);
 }
 
+std::optional<PathId> Subflows::path_of(const Flow& flow) const noexcept {
+  if (!is_asked(flow)) return {};
+  for (const auto& path : {flow.placement().home, flow.placement().path})
+    if (path && paths_.is_among_best(*path)) return path;
+  return {};
+}
+
 std::optional<PathId> Subflows::place(Time now, Flow& flow, std::uint64_t digest, Bytes packet,
                                       const InnerPacket& inner) noexcept {
   if (SubflowWatch::is_worth(flow, inner)) watch(now, flow, inner, parse_mptcp(packet, inner));
   if (!is_asked(flow)) return {};
   FlowPlacement& placement = flow.placement();
-  std::optional<PathId> path = placement.home;
-  if (!path || !paths_.is_among_best(*path)) path = placement.path;
-  if (!path || !paths_.is_among_best(*path)) path = choose(flow, digest);
+  std::optional<PathId> path = path_of(flow);
+  if (!path) path = choose(flow, digest);
   if (!path) return {};
   if (!placement.home) placement.home = path;
   settle(now, flow, *path);

@@ -24,6 +24,8 @@ class Subflows {
   /// A TCP packet of `flow` from the LAN. None: its flow is not, or not yet, MPTCP.
   std::optional<PathId> place(Time now, Flow& flow, std::uint64_t digest, Bytes packet,
                               const InnerPacket& inner) noexcept;
+  /// Where its packets go now; for what goes with it and is none. None also: it is no MPTCP.
+  std::optional<PathId> path_of(const Flow& flow) const noexcept;
   /// Whether a TCP packet from the peer may tell something; cheap.
   bool is_worth(Time now, const InnerPacket& inner) const noexcept;
   /// Whether it may be the first of a flow that is to be known.

@@ -10,6 +10,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!inner) return 0;
   check(inner->total_bytes <= size && inner->header_bytes() <= inner->total_bytes);
   check(inner->has_l4() || (!inner->is_tcp() && !inner->is_udp()));
+  const auto flow = icmp_error_flow(bytes, *inner);
+  check(!flow || (flow->total_bytes == inner->total_bytes && !flow->has_l4() &&
+                  flow->destination == inner->destination));
   const Bytes addresses = inner_addresses(bytes, *inner);
   check(addresses.size() == (inner->version == 4 ? 8 : 32));
   check(addresses.data() >= bytes.data() && addresses.data() + addresses.size() <= &*bytes.end());

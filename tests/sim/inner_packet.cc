@@ -171,6 +171,7 @@ std::optional<TooBig> parse_too_big(Bytes packet) {
   const std::size_t at = inner->l4_offset;
   const bool v4 = inner->version == 4;
   if (inner->protocol != (v4 ? kProtocolIcmp : kProtocolIcmpV6)) return {};
+  if (ByteReader(packet.subspan(at)).u16_be() != (v4 ? 0x0304 : 0x0200)) return {};
   const Bytes ports = packet.subspan(at + 8 + (v4 ? kIpv4HeaderBytes : kIpv6HeaderBytes));
   return TooBig{ByteReader(packet.subspan(at + 6)).u16_be(), ByteReader(ports).u16_be()};
 }

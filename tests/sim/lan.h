@@ -29,7 +29,7 @@ class Lan {
   /// Packets from this port are larger than the way carries.
   void listen_too_big(std::uint16_t port, Told told) { told_[port] = std::move(told); }
   /// A packet from the gateway. False if it does not parse or its checksums are wrong; one that
-  /// nobody listens for is fine.
+  /// nobody listens for is fine, and so is what nobody here reads: fragments, ICMP.
   bool deliver(Bytes packet) const {
     if (const auto too_big = parse_too_big(packet)) {
       const auto told = told_.find(too_big->source_port);
@@ -37,7 +37,8 @@ class Lan {
       return true;
     }
     const auto parsed = parse_packet(packet);
-    if (!parsed) return false;
+    const auto inner = parse_inner(packet);
+    if (!parsed) return inner && (inner->is_fragment() || !inner->has_l4());
     const auto found = listeners_.find({parsed->inner.protocol, parsed->to.port});
     if (found != listeners_.end()) found->second(*parsed);
     return true;

@@ -1,6 +1,10 @@
 // Flows that a rule takes out of what is done for all: duplicated, pinned, dropped.
 #include <doctest/doctest.h>
 
+#include <array>
+#include <functional>
+
+#include "base/too_big.h"
 #include "tests/sim/sites.h"
 #include "tests/sim/twice.h"
 
@@ -18,6 +22,32 @@ std::uint64_t sent_over(const Host& host, std::size_t wan) {
   for (const NodeStatus status = host.status(); const PathStatus& path : status.peers.at(0).paths)
     if (path.wan.value == wan) bytes += path.tx_bytes;
   return bytes;
+}
+
+/// A datagram of 3000 bytes in three fragments.
+void send_fragmented(Lan& lan, const Conversation& who, std::uint16_t id) {
+  ByteString whole = make_udp(who, ByteString(2972, std::byte{1}));
+  ByteWriter header(MutableBytes(whole).subspan(4));
+  header.u16_be(id);
+  header.u16_be(0);  // it may be cut
+  const auto inner = parse_inner(whole);
+  constexpr std::size_t kMtu = 1420;
+  for (std::size_t i = 0; i < fragment_count(*inner, kMtu); ++i) {
+    ByteString part(kMtu);
+    part.resize(write_fragment(whole, *inner, kMtu, i, part));
+    lan.send(std::move(part));
+  }
+}
+
+/// "Port unreachable", from the receiver of a datagram of `cause` to its sender.
+void send_unreachable(Lan& lan, const Conversation& cause) {
+  const ByteString datagram = make_udp(cause, ByteString(500, std::byte{1}));
+  ByteString error(kTooBigBytesMax);
+  error.resize(write_too_big(datagram, *parse_inner(datagram), 0, error));
+  const MutableBytes icmp = MutableBytes(error).subspan(kIpv4HeaderBytes);
+  icmp[1] = std::byte{3};
+  adjust_checksum(icmp, 2, {.at = 1, .from = 4, .to = 3});
+  lan.send(std::move(error));
 }
 
 }  // namespace
@@ -103,6 +133,42 @@ TEST_SUITE("sim_policy") {
       world.run_for(9s);
       CHECK(kbit_over(1, 4s) < 200);
       CHECK(kbit_over(0, 4s) > 700);
+    });
+  }
+
+  //        /--- 20 ms ---
+  // branch ---- 40 ms ---  port 7001 of either end
+  TEST_CASE("later fragments and ICMP errors meet the rule of their flow, by its port") {
+    twice([](World& world) {
+      const RuleMatch port{.source_ports = {{7001, 7001}}};
+      Sites sites(
+          world,
+          {.accesses = {{.rtt = 20ms}, {.rtt = 40ms}},
+           .rules = {{.name = "p", .match = port, .mode = RuleMode::Pinned, .wans = {kLte}}}});
+      REQUIRE(sites.bring_up());
+      Conversation there = talk(kBranch, kHub);
+      there.from.port = 7001;
+      Conversation back = there.reversed();
+      const auto sent_by = [&](const std::function<void(std::uint16_t)>& send) {
+        const std::array<std::uint64_t, 2> before{sent_over(sites.branch, 0),
+                                                  sent_over(sites.branch, 1)};
+        for (std::uint16_t i = 0; i < 100; ++i) {
+          send(i);
+          world.run_for(5ms);
+        }
+        return std::array<std::uint64_t, 2>{sent_over(sites.branch, 0) - before[0],
+                                            sent_over(sites.branch, 1) - before[1]};
+      };
+      const auto idle = sent_by([](std::uint16_t) {});
+      const auto cut =
+          sent_by([&](std::uint16_t i) { send_fragmented(sites.branch.lan(), there, i); });
+      CHECK(cut[0] < idle[0] + 20'000);
+      CHECK(cut[1] > 300'000);
+      const auto errors =
+          sent_by([&](std::uint16_t) { send_unreachable(sites.branch.lan(), back); });
+      CHECK(errors[0] < idle[0] + 20'000);
+      CHECK(errors[1] > 50'000);
+      CHECK(sites.branch.status().rules.at(0).total.packets == 400);
     });
   }
 

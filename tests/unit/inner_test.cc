@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <array>
 #include <random>
 
 #include "inner_packets.h"
@@ -22,6 +24,27 @@ Buffer with_extensions(std::uint8_t first, const std::vector<std::uint8_t>& exte
   ByteWriter(MutableBytes(packet).subspan(4))
       .u16_be(static_cast<std::uint16_t>(packet.size() - 40));
   return packet;
+}
+
+/// An ICMP error of `type` from a router to the sender of `cause`, of which it quotes `quoted`
+/// bytes.
+Buffer error_about(const Buffer& cause, std::uint8_t type, std::size_t quoted) {
+  const unsigned version = std::to_integer<unsigned>(cause[0] >> 4);
+  const std::size_t ip = version == 4 ? 20 : 40;
+  Buffer error = make_packet({.version = version, .payload_bytes = quoted - 12}, Checksum::Full);
+  const std::size_t address = version == 4 ? 4 : 16;
+  error[version == 4 ? 9 : 6] = std::byte{version == 4 ? kProtocolIcmp : kProtocolIcmpV6};
+  std::copy_n(cause.begin() + static_cast<std::ptrdiff_t>(ip - 2 * address), address,
+              error.begin() + static_cast<std::ptrdiff_t>(ip - address));
+  error[ip - address - 1] = std::byte{99};  // not the host that the cause went to
+  error[ip] = std::byte{type};
+  std::copy_n(cause.begin(), quoted, error.begin() + static_cast<std::ptrdiff_t>(ip + 8));
+  return error;
+}
+
+std::optional<InnerPacket> flow_of(const Buffer& error) {
+  const auto inner = parse_inner(error);
+  return inner ? icmp_error_flow(error, *inner) : std::nullopt;
 }
 
 constexpr std::uint8_t kHop = 0, kRoute = 43, kFrag = 44, kAuth = 51, kDest = 60;
@@ -203,6 +226,83 @@ TEST_SUITE("inner") {
     CHECK_FALSE(cut->has_l4());
     CHECK(cut->protocol == kDest);
     CHECK(cut->l4_offset == 40);
+  }
+
+  TEST_CASE("fragments have the number that all parts of a packet share, others have none") {
+    for (const unsigned field : {0x4000U, 0x2000U, 0x2001U}) {
+      const auto inner =
+          parse_inner(make_packet({.fragment = static_cast<std::uint16_t>(field)}, Checksum::Full));
+      CHECK(inner->fragment_id == (inner->is_fragment() ? 0x1234 : 0));
+    }
+    for (const std::uint8_t place : std::array<std::uint8_t, 3>{0, 1, 8}) {
+      const auto inner = parse_inner(with_extensions(kFrag, {6, 0, 0, place, 0x12, 0x34, 5, 6}));
+      CHECK(inner->fragment_id == (place == 0 ? 0 : 0x12340506));
+    }
+  }
+
+  TEST_CASE("RFC 792, 4443: an error goes with the flow of what it quotes, the other way round") {
+    for (const unsigned version : {4u, 6u}) {
+      for (const std::uint8_t protocol : {kProtocolTcp, kProtocolUdp}) {
+        const Buffer cause =
+            make_packet({.version = version, .protocol = protocol}, Checksum::Full);
+        const auto quoted = parse_inner(cause);
+        const std::size_t ip = version == 4 ? 20 : 40;
+        for (unsigned type = 0; type < 256; ++type) {
+          CAPTURE(type);
+          const auto flow = flow_of(error_about(cause, static_cast<std::uint8_t>(type), ip + 8));
+          const bool is_error =
+              version == 4 ? type == 3 || type == 11 || type == 12 : type >= 1 && type <= 4;
+          REQUIRE(flow.has_value() == is_error);
+          if (!flow) continue;
+          CHECK(flow->source == quoted->destination);
+          CHECK(flow->destination == quoted->source);
+          CHECK(flow->source_port == 443);
+          CHECK(flow->destination_port == 40000);
+          CHECK(flow->protocol == protocol);
+          CHECK(flow->has_ports());
+          CHECK(flow->goes_with_tcp() == (protocol == kProtocolTcp));
+          CHECK_FALSE(flow->has_l4());  // whoever looks for its header must not find one
+          CHECK(flow->total_bytes == ip + 8 + ip + 8);
+        }
+      }
+    }
+  }
+
+  TEST_CASE(
+      "an error whose quotation is cut has the ports if they are there, else at least hosts") {
+    for (const unsigned version : {4u, 6u}) {
+      const Buffer cause = make_packet({.version = version}, Checksum::Full);
+      const std::size_t ip = version == 4 ? 20 : 40;
+      for (std::size_t quoted = 12; quoted < ip + 30; ++quoted) {
+        CAPTURE(quoted);
+        const auto flow = flow_of(error_about(cause, 3, quoted));
+        CHECK(flow.has_value() == (quoted >= ip));
+        if (flow) CHECK(flow->has_ports() == (quoted >= ip + 4));
+      }
+    }
+  }
+
+  TEST_CASE("an error that quotes nothing of its receiver's own goes with no flow") {
+    const Buffer cause = make_packet({}, Checksum::Full);
+    const auto quoting = [&](std::size_t at, std::uint8_t value) {
+      Buffer error = error_about(cause, 3, 40);
+      error[28 + at] = std::byte{value};
+      return flow_of(error).has_value();
+    };
+    CHECK(quoting(8, 64));
+    CHECK_FALSE(quoting(15, 77));   // another sender
+    CHECK_FALSE(quoting(0, 0x44));  // a header of 16 bytes
+    CHECK_FALSE(quoting(0, 0x4f));  // one of 60, of which 40 are there
+    CHECK_FALSE(quoting(0, 0x65));  // IPv6 in an error of IPv4
+    CHECK_FALSE(quoting(7, 1));     // a later fragment
+    Buffer fragment = error_about(cause, 3, 40);
+    fragment[6] = std::byte{0x20};
+    CHECK_FALSE(flow_of(fragment));
+    // An error about an error, which nobody may send, is placed by its hosts.
+    const auto nested = flow_of(error_about(error_about(cause, 3, 40), 3, 60));
+    REQUIRE(nested);
+    CHECK(nested->protocol == kProtocolIcmp);
+    CHECK_FALSE(nested->has_ports());
   }
 
   TEST_CASE("RFC 1071 3: the sum of its example is ddf2") {

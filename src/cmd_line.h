@@ -78,6 +78,7 @@ int run_node(Arguments arguments);
 int run_pubkey(Arguments arguments);
 int run_set(Arguments arguments);
 int run_show(Arguments arguments);
+int run_top(Arguments arguments);
 int run_version(Arguments arguments);
 
 }  // namespace wanbond

@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <optional>
 #include <vector>
 
 #include "config.h"
@@ -28,23 +27,20 @@ std::vector<std::string> known_sockets() {
   return sockets;
 }
 
-/// The path of the control socket, or empty with the exit status after a complaint. Who may not
-/// read the configuration may still ask: then the default place counts.
-std::string find_socket(const CommandLine& line, int& status) {
+/// The path of the control socket, or an error with the exit status. Who may not read the
+/// configuration may still ask: then the default place counts.
+Result<std::string> find_socket(const CommandLine& line, int& status) {
   status = kExitUsage;
   if (!line.config_file.empty()) {
-    const auto path = control_path_in(line.config_file);
-    if (path) return *path;
-    if (!line.name.empty()) return std::string(kRunFolder) + "/" + line.name + ".sock";
-    complain(path.error().message);
-    return "";
+    auto path = control_path_in(line.config_file);
+    if (path || line.name.empty()) return path;
+    return std::string(kRunFolder) + "/" + line.name + ".sock";
   }
   const auto sockets = known_sockets();
   if (sockets.size() == 1) return sockets.front();
-  status = sockets.empty() ? kExitNotRunning : kExitUsage;
-  complain(sockets.empty() ? "no instance runs here"
-                           : "several instances run; which one? give NAME");
-  return "";
+  if (!sockets.empty()) return Error{"several instances run; which one? give NAME"};
+  status = kExitNotRunning;
+  return Error{"no instance runs here"};
 }
 
 bool write_all(int fd, const char* data, std::size_t size) {
@@ -58,24 +54,22 @@ bool write_all(int fd, const char* data, std::size_t size) {
   return true;
 }
 
-/// A connection on which the request has been sent; none: complained, `status` says how.
-std::optional<Fd> connect_and_ask(const CommandLine& line, const std::string& request,
-                                  int& status) {
-  const std::string path = find_socket(line, status);
-  if (path.empty()) return {};
+/// A connection on which the request has been sent, or an error with the exit status.
+Result<Fd> connect_and_ask(const CommandLine& line, const std::string& request, int& status) {
+  const auto path = find_socket(line, status);
+  if (!path) return path.error();
   int error = 0;
-  auto socket = connect_unix(path, error);
+  auto socket = connect_unix(*path, error);
   if (!socket) {
     const bool absent = error == ENOENT || error == ECONNREFUSED;
-    complain(absent ? "no such instance is running (" + path + ")" : socket.error().message);
     status = absent ? kExitNotRunning : kExitFailed;
-    return {};
+    if (absent) return Error{"no such instance is running (" + *path + ")"};
+    return socket.error();
   }
   const std::string text = request + "\n";
-  if (write_all(socket->get(), text.data(), text.size())) return std::move(*socket);
-  complain("the instance does not listen: " + std::string(std::strerror(errno)));
+  if (write_all(socket->get(), text.data(), text.size())) return socket;
   status = kExitFailed;
-  return {};
+  return Error{"the instance does not listen: " + std::string(std::strerror(errno))};
 }
 
 }  // namespace
@@ -83,7 +77,10 @@ std::optional<Fd> connect_and_ask(const CommandLine& line, const std::string& re
 int ask_instance(const CommandLine& line, const std::string& request) {
   int status = kExitFine;
   const auto socket = connect_and_ask(line, request, status);
-  if (!socket) return status;
+  if (!socket) {
+    complain(socket.error().message);
+    return status;
+  }
   std::array<char, 16384> buffer;
   while (true) {
     const ssize_t count = ::read(socket->get(), buffer.data(), buffer.size());
@@ -94,21 +91,29 @@ int ask_instance(const CommandLine& line, const std::string& request) {
   }
 }
 
-int tell_instance(const CommandLine& line, const std::string& order) {
-  int status = kExitFine;
-  const auto socket = connect_and_ask(line, order, status);
-  if (!socket) return status;
+Result<std::string> fetch_from_instance(const CommandLine& line, const std::string& request,
+                                        int& status) {
+  const auto socket = connect_and_ask(line, request, status);
+  if (!socket) return socket.error();
   std::string answer;
-  std::array<char, 1024> buffer;
+  std::array<char, 16384> buffer;
   while (true) {
     const ssize_t count = ::read(socket->get(), buffer.data(), buffer.size());
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
     answer.append(buffer.data(), static_cast<std::size_t>(count));
   }
-  if (answer == "ok\n") return kExitFine;
-  complain(answer.empty() ? "the instance does not answer" : answer);
-  return kExitFailed;
+  status = answer.empty() ? kExitFailed : kExitFine;
+  if (answer.empty()) return Error{"the instance does not answer"};
+  return answer;
+}
+
+int tell_instance(const CommandLine& line, const std::string& order) {
+  int status = kExitFine;
+  const auto answer = fetch_from_instance(line, order, status);
+  if (answer && *answer == "ok\n") return kExitFine;
+  complain(answer ? *answer : answer.error().message);
+  return answer ? kExitFailed : status;
 }
 
 }  // namespace wanbond

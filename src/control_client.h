@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "base/result.h"
 #include "cmd_line.h"
 
 namespace wanbond {
@@ -11,6 +12,11 @@ namespace wanbond {
 /// has a socket in /run/wanbond), and copies its answer to standard output until it ends. Returns
 /// the exit status; faults are printed.
 int ask_instance(const CommandLine& line, const std::string& request);
+
+/// One answer of it, whole. The error has been worded for the user; `status` is the exit status
+/// that goes with it.
+Result<std::string> fetch_from_instance(const CommandLine& line, const std::string& request,
+                                        int& status);
 
 /// Gives the instance an order; a refusal is complained of. Exit status.
 int tell_instance(const CommandLine& line, const std::string& order);

@@ -1,6 +1,7 @@
 #include "explain.h"
 
 #include "config_values.h"
+#include "instance_status.h"
 
 namespace wanbond {
 namespace {
@@ -70,6 +71,8 @@ std::string explanation_text(const std::optional<FlowExplanation>& explanation) 
   if (explanation->paths.empty() && !is_dropped) text += "no usable path\n";
   for (std::size_t i = 0; i < explanation->paths.size(); ++i)
     text += (i == 0 ? "path " : "copy ") + explanation->paths[i] + "\n";
+  for (const auto& [path, use] : explanation->unused)
+    text += "not " + path + ": " + use_text(use) + "\n";
   return text;
 }
 

@@ -235,7 +235,7 @@ void Instance::on_request(const LineRequest& request) {
 void Instance::explain(const LineRequest& request) {
   const auto question = parse_question(request.line.substr(sizeof "explain"));
   const std::string answer =
-      question ? explanation_text(node_->explain(question->inner, question->bytes))
+      question ? explanation_text(node_->explain(monotonic_now(), question->inner, question->bytes))
                : question.error().message + "\n";
   control_->server().answer(request.client, answer, LineServer::After::Close);
 }

@@ -26,6 +26,37 @@ std::string_view bfd_state_name(BfdState state) noexcept {
   return "unknown";
 }
 
+std::string use_text(const PathUse& use) {
+  using Why = PathUse::Why;
+  switch (use.why) {
+    case Why::Used:
+      return "";
+    case Why::Unproven:
+      return "its address has not answered yet";
+    case Why::Down:
+      return "down";
+    case Why::TooSmall:
+      return "carries less than 1312 bytes at once";
+    case Why::Suspect:
+      return "not all that is sent arrives";
+    case Why::Drained:
+      return "drained by hand";
+    case Why::HeldBack:
+      return "has failed too often; waits " + std::to_string(use.held / 1s + 1) + " s";
+    case Why::Metered:
+      return "metered; for when no other works";
+    case Why::Backup:
+      return "of lower priority; for when no better works";
+    case Why::Suspended:
+      return "nothing comes back from it";
+    case Why::Slower:
+      return "another path is faster";
+    case Why::Surplus:
+      return "eight others are in the bond";
+  }
+  return "";
+}
+
 std::string_view wan_of(const InstanceStatus& status, const PathStatus& path) noexcept {
   return path.wan.value < status.wans.size() ? std::string_view(status.wans[path.wan.value]) : "";
 }

@@ -29,6 +29,8 @@ struct InstanceStatus {
 std::string_view cipher_name(Cipher cipher) noexcept;
 /// "AdminDown", as in RFC 5880.
 std::string_view bfd_state_name(BfdState state) noexcept;
+/// Why a path takes nothing, "metered; for when no other works"; "" when it does.
+std::string use_text(const PathUse& use);
 /// Name of a path's WAN; "" for a number that is none.
 std::string_view wan_of(const InstanceStatus& status, const PathStatus& path) noexcept;
 

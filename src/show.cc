@@ -61,17 +61,18 @@ std::string ms_text(Duration time) {
   return time == Duration::zero() ? "-" : fmt::format("{:.1f} ms", to_ms(time));
 }
 
-/// What the bond makes of a path; empty without one.
-std::string bond_text(const BondStatus& bond) {
+/// What a path takes, or why it does not; empty where its state says it all.
+std::string use_line(const PathStatus& path) {
   using State = BondStatus::State;
-  if (bond.state == State::Alone) return "";
-  if (bond.state == State::Out) return "  not in the bond";
-  const std::string_view why = bond.state == State::Suspended   ? " (suspended)"
-                               : bond.state == State::Competing ? " (shares its link)"
-                                                                : "";
+  using Why = PathUse::Why;
+  const BondStatus& bond = path.bond;
+  const Why why = path.use.why;
+  if (why == Why::Down || why == Why::Unproven) return "";
+  if (why != Why::Used) return "  not used: " + use_text(path.use);
+  if (bond.state != State::In && bond.state != State::Competing) return "";
   return fmt::format("  {:.0f} % of the bond: {:.1f} Mbit/s, queue {:.1f} ms{}",
                      bond.share_ppm / 1e4, static_cast<double>(bond.capacity_bits) / 1e6,
-                     to_ms(bond.queue), why);
+                     to_ms(bond.queue), bond.state == State::Competing ? " (shares its link)" : "");
 }
 
 std::string path_line(const PathStatus& path, std::size_t width, Colours colours) {
@@ -81,7 +82,7 @@ std::string path_line(const PathStatus& path, std::size_t width, Colours colours
       paint(to_string(path.state), 10, colour_of(path.state), colours), ms_text(path.rtt),
       path.loss_ppm / 1e4, static_cast<double>(path.rate.bits_per_second) / 1e6,
       bytes_text(path.tx_bytes), bytes_text(path.rx_bytes));
-  line += bond_text(path.bond);
+  line += use_line(path);
   if (path.downs > 0)
     line += fmt::format("  {} down{}, last: {}", path.downs, path.downs == 1 ? "" : "s",
                         to_string(path.last_down_cause));

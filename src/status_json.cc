@@ -28,6 +28,8 @@ void write_path(JsonWriter& json, const InstanceStatus& status, const PathStatus
       .member("selected", path.selected)
       .member("learned", path.learned)
       .member("order", to_string(path.order))
+      .member("use", to_string(path.use.why))
+      .member("held_ms", to_ms(path.use.held))
       .member("detection_time_ms", to_ms(path.detection_time));
   measured_ms(json, "rtt_ms", path.rtt);
   measured_ms(json, "rtt_min_ms", path.rtt_min);

@@ -17,6 +17,7 @@ constexpr std::array kCommands{
     Command{"run", run_node, "run a node in the foreground"},
     Command{"check", run_check, "read a configuration and say what would run"},
     Command{"show", run_show, "state of peers and paths of a running node"},
+    Command{"top", run_top, "the same, live in the terminal, with histories"},
     Command{"events", run_events, "its state changes, with their causes"},
     Command{"explain", run_explain, "which rule, mode and path a flow would get"},
     Command{"set", run_set, "take a WAN or a path out of use by hand, or back"},

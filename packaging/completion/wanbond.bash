@@ -1,7 +1,7 @@
 # Completion of wanbond(8) for bash.
 _wanbond() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-  local commands='run check show explain set events genkey pubkey genpsk demo version'
+  local commands='run check show top explain set events genkey pubkey genpsk demo version'
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
     mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$word")
@@ -20,7 +20,7 @@ _wanbond() {
     ((COMP_CWORD > 4)) || return
   fi
   case $command in
-    run | check | show | explain | set | events)
+    run | check | show | top | explain | set | events)
       names=$(cd /etc/wanbond 2>/dev/null && for file in *.conf; do
         [[ -e $file ]] && printf '%s ' "${file%.conf}"
       done)

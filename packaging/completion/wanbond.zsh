@@ -13,6 +13,7 @@ _wanbond() {
     'run:run a node in the foreground'
     'check:read a configuration and say what would run'
     'show:state of peers and paths of a running node'
+    'top:the same, live in the terminal, with histories'
     'explain:which rule, mode and path a flow would get'
     'set:take a WAN or a path out of use by hand, or back'
     'events:its state changes, with their causes'
@@ -32,7 +33,7 @@ _wanbond() {
   shift words
   ((CURRENT--))
   case $command in
-    run) _arguments '--help[show usage]' $instance ;;
+    run | top) _arguments '--help[show usage]' $instance ;;
     check) _arguments '--help[show usage]' '--keys[list all keys]' $instance ;;
     demo)
       _arguments '--help[show usage]' '--duration[seconds of traffic]:seconds:' \

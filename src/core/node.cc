@@ -446,11 +446,12 @@ void Node::close(Time now, Outbox& out) noexcept {
   for (const auto& session : state_->sessions) session->close(now, out);
 }
 
-std::optional<FlowExplanation> Node::explain(const InnerPacket& inner, std::uint32_t bytes) const {
+std::optional<FlowExplanation> Node::explain(Time now, const InnerPacket& inner,
+                                             std::uint32_t bytes) const {
   RouteTable::Memo memo;
   const auto peer = state_->routes.find(inner.destination, memo);
   if (!peer) return {};
-  return state_->sessions[peer->value]->explain(inner, bytes);
+  return state_->sessions[peer->value]->explain(now, inner, bytes);
 }
 
 NodeStatus Node::status(Time now) const {

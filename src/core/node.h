@@ -67,7 +67,8 @@ class Node {
 
   NodeStatus status(Time now) const;
   /// What would become of a packet with these headers and this size; none: it is no peer's.
-  std::optional<FlowExplanation> explain(const InnerPacket& inner, std::uint32_t bytes) const;
+  std::optional<FlowExplanation> explain(Time now, const InnerPacket& inner,
+                                         std::uint32_t bytes) const;
 
  private:
   struct State;

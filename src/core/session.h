@@ -101,7 +101,7 @@ class Session {
   bool is_up() const noexcept { return is_up_; }
   PeerStatus status(Time now) const;
   /// `bytes`: of the packet.
-  FlowExplanation explain(const InnerPacket& inner, std::uint32_t bytes) const;
+  FlowExplanation explain(Time now, const InnerPacket& inner, std::uint32_t bytes) const;
 
  private:
   /// What the peer said of itself in the handshake that made an epoch.
@@ -142,7 +142,9 @@ class Session {
   static FlowTrack track_of(const InnerPacket& inner) noexcept;
   Marking mark(Flow& flow, FlowTrack track, const InnerPacket& inner) noexcept;
   void on_sent(Time now, const SentCount& sent) noexcept;
-  PathStatus path_status(const Path& path) const;
+  PathStatus path_status(const Path& path, const UseContext& context) const;
+  UseContext use_context(Time now) const noexcept;
+  PathUse use_of(const Path& path, UseContext context) const noexcept;
 
   PeerId peer_;
   const PeerSettings& configured_;

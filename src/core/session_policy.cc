@@ -40,7 +40,7 @@ void Session::send_placed(Time now, const Placement& placement, Flow* flow,
   on_sent(now, sent);
 }
 
-FlowExplanation Session::explain(const InnerPacket& inner, std::uint32_t bytes) const {
+FlowExplanation Session::explain(Time now, const InnerPacket& inner, std::uint32_t bytes) const {
   FlowExplanation explanation{.peer = configured_.name, .rule = {}, .paths = {}};
   const auto& [rule, placement] = policy_.explain(digest_(inner), inner, bytes);
   const auto name = [&](PathId id) {
@@ -55,6 +55,12 @@ FlowExplanation Session::explain(const InnerPacket& inner, std::uint32_t bytes) 
   if (placement.kind == Placement::Kind::Default) {
     const Path* path = control_.selected(inner.is_tcp() ? FlowCare::Repaired : FlowCare::Plain);
     if (path != nullptr) name(path->id());
+    const UseContext context = use_context(now);
+    for (const auto& other : control_.paths()) {
+      const PathUse use = use_of(*other, context);
+      if (!other->is_closed() && use.why != PathUse::Why::Used)
+        explanation.unused.push_back({control_.path_name(*other), use});
+    }
     return explanation;
   }
   if (!rule) explanation.cause = FlowExplanation::Cause::Lan;

@@ -1,4 +1,6 @@
 // The picture of a session at one moment, for `show` and the metrics.
+#include <tuple>
+
 #include "core/session.h"
 
 namespace wanbond {
@@ -23,12 +25,32 @@ PeerStatus Session::status(Time now) const {
     status.cipher = epoch->send.key().cipher();
     status.handshake_age = now - epoch->created;
   }
+  const UseContext context = use_context(now);
   for (const auto& path : control_.paths())
-    if (!path->is_closed()) status.paths.push_back(path_status(*path));
+    if (!path->is_closed()) status.paths.push_back(path_status(*path, context));
   return status;
 }
 
-PathStatus Session::path_status(const Path& path) const {
+UseContext Session::use_context(Time now) const noexcept {
+  UseContext context{.now = now, .best = {.rank = ~0U}};
+  for (const auto& path : control_.paths()) {
+    const PathView view = path->view(now, FlowCare::Repaired);
+    const PathView& best = context.best;
+    if (std::tuple(-static_cast<int>(view.usability), view.rank) <
+        std::tuple(-static_cast<int>(best.usability), best.rank))
+      context.best = view;
+  }
+  return context;
+}
+
+PathUse Session::use_of(const Path& path, UseContext context) const noexcept {
+  context.selected = control_.is_selected(path);
+  context.metered = shared_.settings.wans[path.address().socket.value].metered;
+  context.bond = dispatcher_.status(path);
+  return path_use(path, context);
+}
+
+PathStatus Session::path_status(const Path& path, const UseContext& context) const {
   const PathAddress& address = path.address();
   const Path::Counters& counters = path.counters();
   PathStatus status{
@@ -57,6 +79,7 @@ PathStatus Session::path_status(const Path& path) const {
       .downs = counters.downs,
       .last_down_cause = counters.last_down_cause};
   status.bond = dispatcher_.status(path);
+  status.use = use_of(path, context);
   if (status.bfd_state == BfdState::Up) status.detection_time = path.bfd().detection_time();
   return status;
 }

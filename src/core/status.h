@@ -13,6 +13,7 @@
 #include "core/drop_reason.h"
 #include "core/event.h"
 #include "core/order.h"
+#include "core/path_use.h"
 #include "core/policy.h"
 #include "crypto/aead.h"
 #include "crypto/key.h"
@@ -32,6 +33,7 @@ struct PathStatus {
   BfdState bfd_state{};
   bool selected = false;  // what needs no order takes it, and all flows without a bond
   BondStatus bond;
+  PathUse use;
   bool learned = false;                 // opened by the peer
   PathOrder order{};                    // by hand
   Duration detection_time{};            // 0 while BFD is not Up
@@ -79,6 +81,12 @@ struct FlowExplanation {
   std::string rule;                // its name
   RuleMode mode{};                 // and mode
   std::vector<std::string> paths;  // the second and later ones get copies; empty: none
+  /// Default: what takes nothing now.
+  struct Unused {
+    std::string path;
+    PathUse use;
+  };
+  std::vector<Unused> unused = {};
 };
 
 struct NodeStatus {

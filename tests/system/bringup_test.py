@@ -1,6 +1,14 @@
 """Two nodes find each other over three WANs, take the quickest, and say so."""
 
+import fcntl
+import os
+import pty
 import re
+import select
+import signal
+import struct
+import subprocess
+import termios
 
 import harness
 from sites import TUNNEL, TwoSites, is_in_use
@@ -89,6 +97,44 @@ def test_one_caller():
     with TwoSites() as bench:
         bench.up()
         expect_bringup(bench)
+
+
+def watch_top(node, end):
+    """What `top` writes on a terminal of 140 columns until `end` has been done to it, its exit
+    status, and whether it has given the terminal back."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 140, 0, 0))
+    before = termios.tcgetattr(theirs)
+    process = subprocess.Popen([node.program(), "top", "-c", str(node.file)], stdin=theirs,
+                               stdout=theirs, stderr=theirs, env={**os.environ, "NO_COLOR": "1"})
+    text = b""
+
+    def has_drawn():
+        nonlocal text
+        while select.select([ours], [], [], 0)[0]:
+            text += os.read(ours, 65536)
+        return text.count(b"peer hq: up") >= 2
+    harness.wait_for(has_drawn, 5, "two pictures")
+    end(process, ours)
+    status = process.wait(5)
+    has_drawn()
+    is_same = termios.tcgetattr(theirs) == before
+    os.close(ours)
+    os.close(theirs)
+    return text, status, is_same
+
+
+def test_top():
+    """top draws every path, ends by q and by SIGINT, and gives the terminal back"""
+    with TwoSites() as bench:
+        bench.up()
+        for end in (lambda process, ours: os.write(ours, b"rq"),
+                    lambda process, ours: process.send_signal(signal.SIGINT)):
+            text, status, is_same = watch_top(bench.branch, end)
+            assert status == 0 and is_same, (status, is_same)
+            assert text.startswith(b"\033[?1049h") and text.endswith(b"\033[?1049l"), text
+            assert all(wan.encode() + b">10.200." in text for wan in RTT_MS), text
+        assert bench.branch.command("top", check=False)[0] == 2  # no terminal
 
 
 def test_both_call():

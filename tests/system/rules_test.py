@@ -107,6 +107,11 @@ def test_overflow():
     with TwoSites(wans) as bench:
         rule(bench, "bulk", Match="proto=udp", Mode="overflow")
         bench.up()
+        lte = bench.branch.path("lte")
+        assert (bench.branch.path("fiber")["use"], lte["use"]) == ("used", "metered"), lte
+        assert "not used: metered" in bench.branch.command("show")[1]
+        explained = bench.branch.command("explain", "10.77.0.2", TUNNEL["hq"][0])[1]
+        assert f"not {lte['name']}: metered" in explained, explained
         def mbit_over(wan, span):
             before = bench.branch.path(wan)["tx_bytes"]
             time.sleep(span)

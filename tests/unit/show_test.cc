@@ -202,6 +202,24 @@ TEST_SUITE("show") {
     CHECK(log.last_number() == EventLog::kEventsMax + 5);
   }
 
+  TEST_CASE("a path that is up and takes nothing says why, one that is down says it by its state") {
+    InstanceStatus status = sample();
+    PathStatus& path = status.node.peers[0].paths[0];
+    path.use = {PathUse::Why::HeldBack, 11500ms};
+    CHECK(contains(status_table(status, Colours::Off),
+                   "  not used: has failed too often; waits 12 s"));
+    CHECK(contains(status_json(status), "\"use\": \"held_back\", \"held_ms\": 11500.0"));
+    path.use = {PathUse::Why::Down, {}};
+    CHECK_FALSE(contains(status_table(status, Colours::Off), "not used"));
+    path.use = {};
+    CHECK_FALSE(contains(status_table(status, Colours::Off), "not used"));
+    CHECK(explanation_text(FlowExplanation{.peer = "hq",
+                                           .rule = {},
+                                           .paths = {"a"},
+                                           .unused = {{"b", {PathUse::Why::Metered, {}}}}})
+              .ends_with("path a\nnot b: metered; for when no other works\n"));
+  }
+
   TEST_CASE("a hook's %i is the device") {
     CHECK(expand_hook("ip link show %i; echo %i%", "wb0") == "ip link show wb0; echo wb0%");
     CHECK(expand_hook("%", "wb0") == "%");

@@ -36,10 +36,12 @@ Time AckHold::release(Time now, std::uint32_t end, Duration round_trip) noexcept
   while (first_ != next_ && serial_distance<32>(end, at(first_).end) > 0)
     newest_ = at(first_++).sent;
   if (first_ != next_) newest_ = at(first_).sent;
-  if (round_trip <= Duration{}) return last_ = std::max(last_, now);
+  const double answered = is_beginning_ ? serial_distance<32>(end, begin_) : 0;
+  const bool is_noted = next_ > 0 && (!is_beginning_ || answered > 0);
+  if (round_trip <= Duration{} || !is_noted) return last_ = std::max(last_, now);
   Time due = newest_ + round_trip;
-  const double answered = serial_distance<32>(end, begin_);
-  if (answered <= kSpreadBytes && answered > kSpreadFrom)
+  is_beginning_ = from_ == HoldFrom::Start && is_beginning_ && answered <= kSpreadBytes;
+  if (is_beginning_ && answered > kSpreadFrom)
     due += scaled(round_trip, kSpreadShare * (answered - kSpreadFrom) / kSpreadBytes);
   if (due <= now) due = now;
   const Duration since = due.time_since_epoch();

@@ -11,10 +11,17 @@
 
 namespace wanbond {
 
+/// Whether a flow is held from its first packet on.
+enum class HoldFrom : std::uint8_t { Start, Midst };
+
 /// Promise: an acknowledgement leaves at the first transmission of the newest data that it answers
-/// plus the given round trip, or at once if that has passed; never before an earlier one.
+/// plus the given round trip, or at once if that has passed or was not noted, on a grid of 2.5 ms;
+/// never before an earlier one. Those of a flow's first ten packets are spread over half a round
+/// trip more.
 class AckHold {
  public:
+  explicit AckHold(HoldFrom from = HoldFrom::Start) noexcept : from_(from) {}
+
   /// The flow's data from `begin` up to `end` (its own sequence numbers) goes out. What went out
   /// before is ignored.
   void on_sent(Time now, std::uint32_t begin, std::uint32_t end) noexcept;
@@ -32,9 +39,11 @@ class AckHold {
 
   std::array<Mark, kMarks> marks_{};  // [first_, next_), both numbers rise
   std::uint32_t first_ = 0, next_ = 0;
-  std::uint32_t begin_ = 0;  // sequence number before the first data
-  Time newest_{};            // sending time of the newest data answered
-  Time last_{};              // the last release
+  std::uint32_t begin_ = 0;   // sequence number before the first data
+  bool is_beginning_ = true;  // of what was noted only the first has been answered
+  HoldFrom from_;
+  Time newest_{};  // sending time of the newest data answered
+  Time last_{};    // the last release
 };
 
 }  // namespace wanbond

@@ -278,29 +278,20 @@ Duration Bond::hold_delay(std::uint8_t id) const noexcept {
 void Bond::plan_hold(Time now) noexcept {
   std::array<HoldOutlook, kBondPathsMax> outlooks;
   std::size_t count = 0;
-  CapacityOutlook capacity;
-  Duration least = Duration::max();
   for (std::size_t i = 0; i < paths_.size(); ++i) {
     const Path& path = paths_[i];
     if (!path.is_up || !path.model.is_known()) continue;
     outlooks[count++] = {static_cast<std::uint8_t>(i), hold_delay(static_cast<std::uint8_t>(i)),
                          arrival(path), path.rate.capacity(),
                          std::max(path.model.loss(), path.model.loss_long())};
-    capacity.sum += path.rate.capacity();
-    if (path.model.base() >= least) continue;
-    least = path.model.base();
-    capacity.fastest = path.rate.capacity();
   }
   plan_.update(now, {outlooks.data(), count}, typical_reverse());
-  for (const std::uint16_t flow : modes_.recent()) {
-    modes_.review(now, flow, queue_.flow_bytes(flow), capacity);
-    treat(now, flow);
-  }
+  for (const std::uint16_t flow : modes_.recent()) treat(now, flow);
 }
 
 /// Tells the queue how this flow is treated at present.
 void Bond::treat(Time now, std::uint16_t flow) noexcept {
-  if (!modes_.is_held(now, flow) || look_ahead_.ranks().empty()) return queue_.set_level(flow, {});
+  if (!modes_.is_held(flow) || look_ahead_.ranks().empty()) return queue_.set_level(flow, {});
   const Duration round_trip = plan_.round_trip();
   const Duration slowest = look_ahead_.slowest();
   LevelFlow level{.paths = plan_.paths(),
@@ -314,7 +305,7 @@ void Bond::treat(Time now, std::uint16_t flow) noexcept {
 bool Bond::push(Time now, std::uint16_t flow, const SegmentRun& run, EcnCapable ecn) noexcept {
   if (!queue_.push(now, flow, run, ecn)) return false;
   wake_ = now;
-  if (!modes_.on_packet(now, flow, run.bytes())) return true;
+  if (!modes_.on_packet(now, flow)) return true;
   plan_.freeze_until(now + kFrozen);
   treat(now, flow);
   return true;
@@ -327,15 +318,15 @@ std::optional<DirectGrant> Bond::pass(Time now, std::uint16_t flow, std::uint32_
   Path& path = paths_[id];
   const bool has_room = path.gate.has_room(static_cast<double>(path.in_flight) * path.packet_bytes);
   if (!has_room || !path.gate.is_open(now) || bytes > quantum(path)) return {};
-  if (modes_.on_packet(now, flow, bytes)) {
+  if (modes_.on_packet(now, flow)) {
     plan_.freeze_until(now + kFrozen);
     treat(now, flow);
   }
   return DirectGrant{id, take(now, path, segments, bytes)};
 }
 
-std::optional<Duration> Bond::held_round_trip(Time now, std::uint16_t flow) const noexcept {
-  if (!modes_.is_held(now, flow) || plan_.round_trip() <= Duration{}) return {};
+std::optional<Duration> Bond::held_round_trip(std::uint16_t flow) const noexcept {
+  if (!modes_.is_held(flow) || plan_.round_trip() <= Duration{}) return {};
   return plan_.round_trip();
 }
 
@@ -370,7 +361,6 @@ std::optional<Grant> Bond::pull(Time now) noexcept {
   const std::uint32_t bytes = taken->verdict == QueueVerdict::Void ? 60 : taken->run.bytes();
   const ArrivalKind kind = take(now, path, taken->run.count, bytes);
   const Grant grant{taken->run, taken->path, taken->flow, taken->verdict, kind, taken->sojourn};
-  if (taken->verdict != QueueVerdict::Send) modes_.on_signal(taken->flow);
   wake_ = now;
   return grant;
 }

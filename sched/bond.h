@@ -106,8 +106,11 @@ class Bond {
 
   /// The constant round trip at which this flow's pure acknowledgements are to leave (AckHold);
   /// none: they leave at once.
-  std::optional<Duration> held_round_trip(Time now, std::uint16_t flow) const noexcept;
-  void set_start(FlowStart start) noexcept { modes_.set_start(start); }
+  std::optional<Duration> held_round_trip(std::uint16_t flow) const noexcept;
+  /// For what is pushed or passes from now on; not held by default.
+  void set_hold(std::uint16_t flow, FlowHold hold) noexcept {
+    if (modes_.set_hold(flow, hold) && hold == FlowHold::No) queue_.set_level(flow, {});
+  }
 
   // What it believes.
   bool is_up(std::uint8_t path) const noexcept { return paths_[path].is_up; }

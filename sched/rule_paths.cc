@@ -125,6 +125,7 @@ std::optional<PathId> RulePaths::choose(const FlowRule& rule, std::uint64_t dige
     case RuleMode::Duplicate:
       return first_;
     case RuleMode::Aggregate:
+    case RuleMode::Smooth:
     case RuleMode::Bypass:
     case RuleMode::Drop:
       break;

@@ -27,8 +27,8 @@ bool is_within(const std::vector<Prefix>& prefixes, const IpAddress& address) no
 
 std::string_view to_string(RuleMode mode) noexcept {
   constexpr std::array<std::string_view, kRuleModeCount> kNames{
-      "aggregate", "pinned",   "lowest-delay", "handoff", "duplicate",
-      "hash",      "overflow", "bypass",       "drop"};
+      "aggregate", "smooth", "pinned",   "lowest-delay", "handoff",
+      "duplicate", "hash",   "overflow", "bypass",       "drop"};
   return kNames[static_cast<std::size_t>(mode)];
 }
 
@@ -49,7 +49,7 @@ bool RuleMatch::is_empty() const noexcept {
 /// Whoever waits for datagrams would rather lose one than wait; TCP waits in any case.
 bool FlowRule::repairs(bool is_tcp) const noexcept {
   if (repair != RuleRepair::ByMode) return repair == RuleRepair::Yes;
-  return is_tcp || mode == RuleMode::Aggregate;
+  return is_tcp || mode == RuleMode::Aggregate || mode == RuleMode::Smooth;
 }
 
 std::optional<RuleId> find_rule(const std::vector<FlowRule>& rules, const InnerPacket& inner,

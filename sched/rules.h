@@ -18,6 +18,7 @@ namespace wanbond {
 /// How a flow is carried.
 enum class RuleMode : std::uint8_t {
   Aggregate,    // as TCP without a rule: in order, repaired, over all paths
+  Smooth,       // the same, and its sender sees one round trip, that of the slowest path
   Pinned,       // on the first usable WAN of a list, on another while none of these is
   LowestDelay,  // on the path with the least delay, which may change
   Handoff,      // on one path, which changes only when it fails or a preferred one is back
@@ -27,7 +28,7 @@ enum class RuleMode : std::uint8_t {
   Bypass,       // not through the tunnel: the kernel routes it to a WAN before it gets here
   Drop,
 };
-inline constexpr std::size_t kRuleModeCount = 9;
+inline constexpr std::size_t kRuleModeCount = 10;
 
 /// "lowest-delay", as in wanbond.conf(5).
 std::string_view to_string(RuleMode mode) noexcept;

@@ -227,7 +227,7 @@ void check_bypass(const RuleConfig& rule, const ConfigSection& section, bool is_
 }
 
 bool takes_all_paths(RuleMode mode) {
-  return mode == RuleMode::Aggregate || mode == RuleMode::Drop;
+  return mode == RuleMode::Aggregate || mode == RuleMode::Smooth || mode == RuleMode::Drop;
 }
 
 /// What a mode needs, and what would mean nothing with it.

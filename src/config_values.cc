@@ -364,6 +364,7 @@ Result<ModeText> parse_mode(const std::string& text) {
   const std::size_t open = text.find('(');
   const std::string word = text.substr(0, open);
   const auto mode = parse_choice<RuleMode>(word, {{"aggregate", RuleMode::Aggregate},
+                                                  {"smooth", RuleMode::Smooth},
                                                   {"pinned", RuleMode::Pinned},
                                                   {"lowest-delay", RuleMode::LowestDelay},
                                                   {"handoff", RuleMode::Handoff},

@@ -86,15 +86,15 @@ void Dispatcher::update(Time now) noexcept {
   if (bond_ == nullptr) {
     if (equals < 2 || best.usability != Usability::Usable) return;
     bond_ = std::make_unique<Bond>();
-    bond_->set_start(FlowStart::Never);  // acknowledgements are not held
   }
   for (const auto& path : control_.paths())
     set(now, *path, membership(path->view(now, FlowCare::Repaired), best));
-  count_ = 0;
+  const std::size_t count = std::exchange(count_, 0);
   for (std::uint8_t i = 0; i < kBondPathsMax; ++i) {
     if (bond_->is_up(i) && path_at(i) == nullptr) bond_->on_path_down(now, i);  // it was removed
     if (bond_->is_up(i)) ++count_;
   }
+  if (count_ != count) acks_.release_all(now);
   if (count_ >= 2) divided_at_ = now;
   is_active_ = has_queue() || (count_ > 0 && now - divided_at_ < kPacedAlone);
 }
@@ -113,6 +113,7 @@ std::optional<SentCount> Dispatcher::pass(Time now, const Flow& flow, const Supe
   const std::uint64_t before = path->counters().tx_bytes;
   const SendPath route{*path, egress_.payload_bytes_max(*path)};
   const SentCount sent = egress_.send(now, super, route, mark, out);
+  note_held(now, bucket_of(flow), super, mark);
   sent_bytes_[grant->path] += path->counters().tx_bytes - before;
   return sent;
 }
@@ -181,11 +182,30 @@ void Dispatcher::send(Time now, const Grant& grant, Outbox& out) noexcept {
   const auto super = SuperPacket::parse(packet->bytes());
   const SendPath route{*path, egress_.payload_bytes_max(*path)};
   const SentCount sent = egress_.send(now, *super, route, marking, out);
+  note_held(now, grant.flow, *super, marking);
   if (sent.segments == run.count) return;
   marking.sequence += sent.segments;
   SegmentRun rest = run;
   rest.count = static_cast<std::uint16_t>(run.count - sent.segments);
   give_up(now, rest, marking, *path, out);
+}
+
+void Dispatcher::set_hold(const Flow& flow, FlowHold hold) noexcept {
+  if (bond_ != nullptr) bond_->set_hold(bucket_of(flow), hold);
+}
+
+Duration Dispatcher::held_round_trip(const Flow& flow) const noexcept {
+  if (!is_active_) return {};
+  return bond_->held_round_trip(bucket_of(flow)).value_or(Duration{});
+}
+
+void Dispatcher::note_held(Time now, std::uint16_t bucket, const SuperPacket& super,
+                           const Marking& marking) noexcept {
+  if (!super.inner().is_tcp() || !bond_->held_round_trip(bucket)) return;
+  const bool is_first = (super.inner().tcp_flags & kTcpSyn) != 0;
+  const std::uint32_t count = std::min(marking.count, super.segment_count() - marking.first);
+  acks_.on_sent(now, marking.stream, tcp_range(super, marking.first, count),
+                is_first ? HoldFrom::Start : HoldFrom::Midst);
 }
 
 /// Their numbers will not come: nobody is to wait for them.

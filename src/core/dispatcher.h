@@ -10,6 +10,7 @@
 #include "core/bond_status.h"
 #include "core/control.h"
 #include "core/egress.h"
+#include "core/held_acks.h"
 #include "core/peer_clock.h"
 #include "core/salvage.h"
 #include "proto/frames.h"
@@ -23,13 +24,25 @@ namespace wanbond {
 /// nothing to divide: packets go straight to egress.
 class Dispatcher {
  public:
-  /// All outlive it.
-  Dispatcher(Egress& egress, RetainedPackets& retained, Control& control,
-             DropCounters& drops) noexcept
-      : egress_(egress), retained_(retained), control_(control), drops_(drops) {}
+  /// All outlive it. The acknowledgements are told what is sent of held flows.
+  struct Parts {
+    Egress& egress;
+    RetainedPackets& retained;
+    Control& control;
+    HeldAcks& acks;
+  };
+  explicit Dispatcher(const Parts& parts) noexcept
+      : egress_(parts.egress),
+        retained_(parts.retained),
+        control_(parts.control),
+        acks_(parts.acks) {}
 
   /// Paths may have changed. To be called after every input, before pump().
   void update(Time now) noexcept;
+  /// For the flow's packets to come.
+  void set_hold(const Flow& flow, FlowHold hold) noexcept;
+  /// After which time acknowledgements of the flow are to reach its sender; 0: at once.
+  Duration held_round_trip(const Flow& flow) const noexcept;
   /// Ordered packets are to be pushed, not sent.
   bool is_active() const noexcept { return is_active_; }
 
@@ -79,6 +92,8 @@ class Dispatcher {
   void send(Time now, const Grant& grant, Outbox& out) noexcept;
   void give_up(Time now, const SegmentRun& run, const Marking& marking, Path& path,
                Outbox& out) noexcept;
+  void note_held(Time now, std::uint16_t bucket, const SuperPacket& super,
+                 const Marking& marking) noexcept;
   void send_trains(Time now, Outbox& out) noexcept;
   void note_others(Time now) noexcept;
   void note_sent() noexcept;
@@ -86,7 +101,7 @@ class Dispatcher {
   Egress& egress_;
   RetainedPackets& retained_;
   Control& control_;
-  DropCounters& drops_;
+  HeldAcks& acks_;
   std::unique_ptr<Bond> bond_;  // 0.4 MB: made when there are two paths for the first time
   PeerClock clock_;
   std::array<std::uint8_t, kPathCountMax> index_of_ = [] {

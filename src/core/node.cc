@@ -48,6 +48,8 @@ struct Node::State {
   /// `outer` is the traffic class that the datagram came with.
   void deliver(PeerId peer, const InnerArrival& inner, std::uint8_t outer, Outbox& out) noexcept;
   void deliver_released(std::size_t index, Outbox& out) noexcept;
+  void deliver_acknowledgements(std::size_t index, Outbox& out) noexcept;
+  void deliver_waited(std::size_t index, ReleasedPacket released, Outbox& out) noexcept;
   void flush(Outbox& out) noexcept;
   void on_handshake(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
   void on_cookie(Time now, const PathAddress& from, Bytes message, Outbox& out) noexcept;
@@ -232,13 +234,22 @@ void Node::State::on_sealed(Time now, const PathAddress& from, MutableBytes data
 }
 
 void Node::State::deliver_released(std::size_t index, Outbox& out) noexcept {
-  while (auto released = sessions[index]->take_released()) {
-    delivered.push_back(std::move(released->packet));
-    InnerArrival inner;
-    inner.room = delivered.back().bytes();
-    inner.flags = released->flags;
-    deliver(PeerId{static_cast<std::uint16_t>(index)}, inner, released->note, out);
-  }
+  while (auto released = sessions[index]->take_released())
+    deliver_waited(index, std::move(*released), out);
+  deliver_acknowledgements(index, out);
+}
+
+void Node::State::deliver_acknowledgements(std::size_t index, Outbox& out) noexcept {
+  while (auto ack = sessions[index]->take_acknowledgement())
+    deliver_waited(index, std::move(*ack), out);
+}
+
+void Node::State::deliver_waited(std::size_t index, ReleasedPacket released, Outbox& out) noexcept {
+  delivered.push_back(std::move(released.packet));
+  InnerArrival inner;
+  inner.room = delivered.back().bytes();
+  inner.flags = released.flags;
+  deliver(PeerId{static_cast<std::uint16_t>(index)}, inner, released.note, out);
 }
 
 void Node::State::flush(Outbox& out) noexcept {
@@ -255,7 +266,8 @@ void Node::State::deliver(PeerId peer, const InnerArrival& inner, std::uint8_t o
   if (!packet) return drops.add(DropReason::InnerMalformed);
   if (!routes.allows(peer, packet->source, last_source))
     return drops.add(DropReason::SourceNotAllowed);
-  if (packet->is_tcp()) sessions[peer.value]->on_inner(last_seen, bytes, *packet);
+  if (packet->is_tcp() && sessions[peer.value]->on_inner(last_seen, bytes, *packet))
+    deliver_acknowledgements(peer.value, out);
   if ((outer & kEcnMask) != 0) {
     const auto combined = decapsulated_class(packet->traffic_class, outer);
     if (!combined) return drops.add(DropReason::MarkedCe);

@@ -113,8 +113,11 @@ Placement Policy::place_along(const PlacedPacket& packet) noexcept {
 Placement Policy::place_by(const FlowRule& rule, const RulePaths& paths, std::uint64_t digest,
                            std::optional<PathId> before) const noexcept {
   Placement placement{.path = {}, .copies = {}};
+  if (rule.mode == RuleMode::Smooth) placement.hold = FlowHold::Yes;
   // What was to bypass the tunnel and came nonetheless had no WAN left: it goes as others do.
-  if (rule.mode == RuleMode::Aggregate || rule.mode == RuleMode::Bypass) return placement;
+  const bool is_default = rule.mode == RuleMode::Aggregate || rule.mode == RuleMode::Smooth ||
+                          rule.mode == RuleMode::Bypass;
+  if (is_default) return placement;
   placement.kind = rule.mode == RuleMode::Drop ? Placement::Kind::Drop : Placement::Kind::OnPath;
   placement.path = paths.choose(rule, digest, before);
   placement.copies = {paths.copies().begin(), paths.copies().size()};

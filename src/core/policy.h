@@ -11,6 +11,7 @@
 #include "core/lan_maps.h"
 #include "core/subflows.h"
 #include "sched/flow.h"
+#include "sched/flow_mode.h"
 #include "sched/rule_paths.h"
 #include "sched/rules.h"
 #include "tun/offload.h"
@@ -26,6 +27,7 @@ struct Placement {
   };
   Kind kind = Kind::Default;
   bool is_repaired = false;    // numbered, put in order, kept until acknowledged
+  FlowHold hold{};             // Default: whether its sender is to see a constant round trip
   std::optional<PathId> path;  // OnPath; none: no path is usable for it
   std::span<const PathId> copies;
 };

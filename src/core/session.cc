@@ -79,7 +79,8 @@ Session::Session(Time now, PeerId peer, const RemoteIdentity& remote, const Sess
       policy_(shared.settings),
       egress_(keyring_, shared.pool, shared.drops, retained_),
       salvage_(egress_, retained_, flows_),
-      dispatcher_(egress_, retained_, control_, shared.drops),
+      held_acks_(shared.pool),
+      dispatcher_({egress_, retained_, control_, held_acks_}),
       ingress_(keyring_, shared.drops),
       resequencer_(shared.pool),
       init_limit_(kHandshakesPerPeerMax, kHandshakesPerPeerMax) {}
@@ -102,6 +103,7 @@ void Session::on_super_packet(Time now, const SuperPacket& super, Packet packet,
   if (super.segment_bytes_max() + kDataOverheadBytes > to->payload_bytes_max)
     return on_oversized(now, super, *to, out);
   if (flow == nullptr) return on_sent(now, egress_.send(now, super, *to, {}, out));
+  dispatcher_.set_hold(*flow, placement.hold);
   send_repaired(now, *flow, super, std::move(packet), *to, out);
 }
 
@@ -212,7 +214,22 @@ std::optional<InnerArrival> Session::in_turn(Time now, const InnerArrival& inner
   ++rx_packets_;
   rx_bytes_ += inner.room.size() - kVirtioHeaderBytes;
   if (verdict == Resequencer::Verdict::Held) return {};
+  if (held_acks_.may_hold(now) && hold(now, inner, outer_class)) return {};
   return inner;
+}
+
+bool Session::hold(Time now, const InnerArrival& arrival, std::uint8_t outer_class) noexcept {
+  const Bytes packet = arrival.room.subspan(kVirtioHeaderBytes);
+  const auto inner = parse_inner(packet);
+  if (!inner || !HeldAcks::may_wait(*inner)) return false;
+  const Flow* flow = flows_.find(digest_(reversed(*inner)));
+  if (flow == nullptr) return false;
+  return held_acks_.hold(now, flow->stream(FlowTrack::Data),
+                         {.content = arrival.room,
+                          .flags = arrival.flags,
+                          .note = outer_class,
+                          .end = newest_acknowledged(packet, *inner)},
+                         dispatcher_.held_round_trip(*flow));
 }
 
 /// What the peer says of any of our paths.
@@ -461,12 +478,13 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
     if (path->next_timeout() <= now) send_reports(now, *path, out);
   }
   dispatcher_.pump(now, out);
+  held_acks_.on_timer(now);
   egress_.flush(out);
   if (std::exchange(heard_reports_, false)) update_hold();
   const Time doubt = exchange_.is_running() ? kNever : doubt_at();
   due_ = std::min({keyring_.next_timeout(), exchange_.next_timeout(), control_.next_timeout(now),
                    policy_.next_timeout(), resequencer_.next_timeout(), dispatcher_.next_timeout(),
-                   doubt});
+                   held_acks_.next_timeout(), doubt});
 }
 
 void Session::close(Time now, Outbox& out) noexcept {

@@ -62,12 +62,16 @@ class Session {
   std::optional<InnerArrival> on_datagram(Time now, const DatagramHead& head, MutableBytes datagram,
                                           Outbox& out) noexcept;
 
-  /// A TCP packet from the peer, on its way to the LAN: its options may tell of MPTCP.
-  void on_inner(Time now, Bytes packet, const InnerPacket& inner) noexcept;
+  /// A TCP packet from the peer, on its way to the LAN: its options may tell of MPTCP. True: what
+  /// take_acknowledgement() gives goes before it.
+  bool on_inner(Time now, Bytes packet, const InnerPacket& inner) noexcept;
 
   /// An inner packet that waited for its turn, virtio header room in front; call until none after
   /// on_datagram() and finish().
   std::optional<ReleasedPacket> take_released() noexcept { return resequencer_.take_released(); }
+
+  /// A pure acknowledgement whose time has come, as take_released().
+  std::optional<ReleasedPacket> take_acknowledgement() noexcept { return held_acks_.take(); }
 
   /// What becomes of an HS_INIT whose sender is this peer.
   enum class InitVerdict : std::uint8_t { Answered, Dropped, ProveAddress };
@@ -134,12 +138,17 @@ class Session {
   void update_hold() noexcept;
   std::optional<InnerArrival> in_turn(Time now, const InnerArrival& inner,
                                       std::uint8_t outer_class) noexcept;
+  void watch_subflow(Time now, Bytes packet, const InnerPacket& inner) noexcept;
+  /// Keeps back a pure acknowledgement for a held flow.
+  bool hold(Time now, const InnerArrival& inner, std::uint8_t outer_class) noexcept;
   std::optional<SendPath> route(FlowCare care) noexcept;
   std::optional<SendPath> repair_route(Time now) noexcept;
   /// Numbered data or acknowledgements of a flow that may take all paths.
   void send_repaired(Time now, Flow& flow, const SuperPacket& super, Packet packet,
                      const SendPath& to, Outbox& out) noexcept;
   static FlowTrack track_of(const InnerPacket& inner) noexcept;
+  /// As a packet of the same flow the other way, as far as the digest goes.
+  static InnerPacket reversed(const InnerPacket& inner) noexcept;
   Marking mark(Flow& flow, FlowTrack track, const InnerPacket& inner) noexcept;
   void on_sent(Time now, const SentCount& sent) noexcept;
   PathStatus path_status(const Path& path, const UseContext& context) const;
@@ -160,6 +169,7 @@ class Session {
   RetainedPackets retained_;
   Egress egress_;
   Salvage salvage_;
+  HeldAcks held_acks_;
   Dispatcher dispatcher_;
   Ingress ingress_;
   Resequencer resequencer_;

@@ -70,18 +70,30 @@ FlowExplanation Session::explain(Time now, const InnerPacket& inner, std::uint32
   return explanation;
 }
 
+InnerPacket Session::reversed(const InnerPacket& inner) noexcept {
+  InnerPacket back = inner;
+  std::swap(back.source, back.destination);
+  std::swap(back.source_port, back.destination_port);
+  return back;
+}
+
 /// A flow is known by the packets of its own direction, those to the peer.
-void Session::on_inner(Time now, Bytes packet, const InnerPacket& inner) noexcept {
-  if (!policy_.subflows().is_worth(now, inner)) return;
+bool Session::on_inner(Time now, Bytes packet, const InnerPacket& inner) noexcept {
+  if (policy_.subflows().is_worth(now, inner)) watch_subflow(now, packet, inner);
+  if (!held_acks_.may_hold(now) || track_of(inner) != FlowTrack::Data) return false;
+  const Flow* flow = flows_.find(digest_(reversed(inner)));
+  if (flow == nullptr) return false;
+  held_acks_.release(now, flow->stream(FlowTrack::Data));
+  return true;
+}
+
+void Session::watch_subflow(Time now, Bytes packet, const InnerPacket& inner) noexcept {
   const MptcpOptions options = parse_mptcp(packet, inner);
   // Of data only what stands for a lost third packet matters; of a SYN also that it has no option.
   const bool is_data = inner.payload_bytes() > 0;
   const bool is_news = is_data ? options.capable.has_value() : options.any();
   if (!is_news && (inner.tcp_flags & kTcpSyn) == 0) return;
-  InnerPacket back = inner;
-  std::swap(back.source, back.destination);
-  std::swap(back.source_port, back.destination_port);
-  const std::uint64_t digest = digest_(back);
+  const std::uint64_t digest = digest_(reversed(inner));
   Flow* flow = Subflows::begins(inner, options) ? flows_.use(now, digest, FlowKind::Tcp)
                                                 : flows_.find(digest);
   if (flow != nullptr) policy_.subflows().on_arrival(now, *flow, inner, options, arrived_on_);

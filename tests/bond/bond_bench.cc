@@ -1,6 +1,6 @@
 // Runs the scheduler's scenarios in virtual time and prints a table: bond_bench [--seed N]
-// [--profiles] [--steady] [--never] [--late MS] [--trace SECONDS] [NAME ...]. NAME picks
-// rows that begin with it; with --never no acknowledgements are held, with --late the gateway wakes
+// [--profiles] [--steady] [--smooth] [--late MS] [--trace SECONDS] [NAME ...]. NAME picks
+// rows that begin with it; with --smooth acknowledgements are held, with --late the gateway wakes
 // late.
 #include <cstdio>
 #include <cstdlib>
@@ -18,7 +18,7 @@ namespace {
 struct Options {
   std::uint64_t seed = 1;
   unsigned seeds = 1;
-  bool profiles = false, steady = false, seconds = false, never = false;
+  bool profiles = false, steady = false, seconds = false, smooth = false;
   double late_ms = 0;
   double trace_s = 0;
   std::vector<std::string> names;
@@ -39,8 +39,8 @@ Options parse(int argc, char** argv) {
       options.steady = true;
     else if (word == "--late")
       options.late_ms = value();
-    else if (word == "--never")
-      options.never = true;
+    else if (word == "--smooth")
+      options.smooth = true;
     else if (word == "--seconds")
       options.seconds = true;
     else if (word == "--trace")
@@ -79,7 +79,7 @@ void print_state(const Lab& lab, Time now, std::size_t wans) {
   }
   const TcpSource& tcp = lab.source(0);
   std::fprintf(stderr, " | held %.0f cwnd %.0f srtt %.1f rec %llu rto %llu bond %llu\n",
-               to_ms(bond.held_round_trip(now, 0).value_or(Duration{})), tcp.window(),
+               to_ms(bond.held_round_trip(0).value_or(Duration{})), tcp.window(),
                to_ms(tcp.report().srtt), static_cast<unsigned long long>(tcp.report().recoveries),
                static_cast<unsigned long long>(tcp.report().timeouts),
                static_cast<unsigned long long>(bond.queue().bytes()));
@@ -117,7 +117,7 @@ int main(int argc, char** argv) {
   for (Scenario scenario : options.profiles ? two_path_profiles() : table_rows()) {
     if (!is_chosen(options, scenario.name)) continue;
     if (options.late_ms > 0) scenario.late_ms = options.late_ms;
-    if (options.never) scenario.start = FlowStart::Never;
+    if (options.smooth) scenario.hold = FlowHold::Yes;
     if (options.steady) {
       scenario.from_s = 17;
       scenario.to_s = 43;

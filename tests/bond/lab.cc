@@ -60,7 +60,7 @@ Lab::Lab(const Scenario& scenario, std::uint64_t seed)
           world_, scenario.wans.size(),
           [this](std::uint8_t path, const Datagram& datagram) { backward_[path]->send(datagram); },
           [this](const InnerPacket& packet) { deliver(packet); }) {
-  near_.set_start(scenario_.start);
+  near_.set_hold(scenario_.hold);
   near_.set_lateness(from_seconds(scenario_.late_ms / 1e3));
   make_pipes();
   make_flows();

@@ -56,8 +56,8 @@ struct Scenario {
   double from_s = 10, to_s = 40;  // the window that counts
   double watch_s = 0;             // from here on pings and gaps count; 0: from_s
   bool is_ect = false;
-  FlowStart start = FlowStart::Bulk;
-  double late_ms = 0;  // mean by which the sending gateway wakes late: a busy machine
+  FlowHold hold = FlowHold::No;  // of all flows
+  double late_ms = 0;            // mean by which the sending gateway wakes late: a busy machine
 };
 
 struct Figures {

@@ -69,6 +69,7 @@ void NearEnd::from_lan(const InnerPacket& packet) {
     return;
   }
   const auto number = static_cast<std::uint32_t>(kept_first_ + kept_.size());
+  bond_.set_hold(packet.flow, hold_);
   if (const auto direct = bond_.pass(world_.now(), packet.flow, 1, packet.bytes)) {
     kept_.push_back({packet, next_sequence_[packet.flow]++});
     return send_grant({.run = {number, 0, 1, packet.bytes, packet.bytes},
@@ -131,7 +132,7 @@ void NearEnd::from_wan(const InnerPacket& packet) {
   std::uint32_t end = packet.ack.cumulative;
   for (unsigned i = 0; i < packet.ack.block_count; ++i)
     end = std::max(end, packet.ack.blocks[i].end);
-  const auto round_trip = bond_.held_round_trip(world_.now(), packet.flow);
+  const auto round_trip = bond_.held_round_trip(packet.flow);
   const Time due =
       holds_[packet.flow].release(world_.now(), end * kMssBytes, round_trip.value_or(Duration{}));
   if (due <= world_.now()) return deliver_(packet);

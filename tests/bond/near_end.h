@@ -32,7 +32,7 @@ class NearEnd {
   void on_reports(std::uint8_t via, const std::vector<PathReport>& reports);
   /// An acknowledgement for a host behind this gateway.
   void from_wan(const InnerPacket& packet);
-  void set_start(FlowStart start) noexcept { bond_.set_start(start); }
+  void set_hold(FlowHold hold) noexcept { hold_ = hold; }
   /// Its timers go off late by this in the mean, exponentially.
   void set_lateness(Duration mean) noexcept { lateness_ = mean; }
   /// What BFD says.
@@ -89,6 +89,7 @@ class NearEnd {
   std::deque<SentSegment> repairs_;
   Time armed_ = kNever;
   Duration lateness_{};
+  FlowHold hold_{};
   bool saw_data_ = false;
   Counters counters_;
   std::vector<float> sojourns_;

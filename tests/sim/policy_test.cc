@@ -6,6 +6,8 @@
 
 #include "base/too_big.h"
 #include "tests/sim/sites.h"
+#include "tests/sim/tcp_receiver.h"
+#include "tests/sim/tcp_sender.h"
 #include "tests/sim/twice.h"
 
 using namespace wanbond;
@@ -169,6 +171,39 @@ TEST_SUITE("sim_policy") {
       CHECK(errors[0] < idle[0] + 20'000);
       CHECK(errors[1] > 50'000);
       CHECK(sites.branch.status().rules.at(0).total.packets == 400);
+    });
+  }
+
+  //        /--- 20 ms, 20 Mbit/s ---
+  // branch ---- 100 ms, 10 Mbit/s -- hub
+  TEST_CASE("a smooth flow sees the round trip of the slower path from its first packet on") {
+    const auto run = [](World& world, RuleMode mode) {
+      Sites sites(world, {.accesses = {{.rtt = 20ms, .link = {.rate = {20'000'000}}},
+                                       {.rtt = 100ms, .link = {.rate = {10'000'000}}}},
+                          .rules = {{.name = "r", .mode = mode, .wans = {}}}});
+      REQUIRE(sites.bring_up());
+      world.run_for(2s);
+      const Conversation who = talk(kBranch, kHub, 1);
+      TcpReceiver receiver(world, sites.hub.lan(), who.reversed(), 1360);
+      TcpSender sender(world, sites.branch.lan(), {.who = who, .bytes = 60'000});
+      const Time start = world.now();
+      sender.start();
+      world.run_for(2s);
+      CHECK(sender.is_done());
+      CHECK(sender.report().timeouts == 0);
+      CHECK(sender.report().retransmits == 0);
+      CHECK(receiver.report().damaged == 0);
+      return std::pair(sender.report().srtt, sender.report().finished - start);
+    };
+    twice([&](World& world) {
+      const auto [round_trip, time] = run(world, RuleMode::Smooth);
+      CHECK(round_trip >= 100ms);
+      CHECK(round_trip <= 170ms);
+    });
+    twice([&](World& world) {
+      const auto [round_trip, time] = run(world, RuleMode::Aggregate);
+      CHECK(round_trip <= 60ms);
+      CHECK(time <= 150ms);
     });
   }
 

@@ -180,8 +180,9 @@ const Row kFaults[] = {
      "t.conf:10: Subnet: 10.1.0.0/24 is also in [Lan a]"},
     {minimal("", "[Rule v]\nMatch = proto=udp\n"), "t.conf:6: [Rule v] needs a Mode"},
     {minimal("", "[Rule v]\nMode = agregate\n"),
-     "t.conf:7: Mode: 'agregate' is not aggregate, pinned, lowest-delay, handoff, duplicate, hash, "
-     "overflow, bypass or drop; did you mean aggregate?"},
+     "t.conf:7: Mode: 'agregate' is not aggregate, smooth, pinned, lowest-delay, handoff, "
+     "duplicate, "
+     "hash, overflow, bypass or drop; did you mean aggregate?"},
     {minimal("", "[Rule v]\nMode = bypass\n"),
      "t.conf:7: Mode = bypass without a Match would leave nothing for the tunnel; give one"},
     {minimal("",

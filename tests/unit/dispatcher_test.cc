@@ -159,7 +159,8 @@ struct Bench {
   RetainedPackets retained;
   Keyring keyring{random, {}};
   Egress egress{keyring, pool, drops, retained};
-  Dispatcher dispatcher{egress, retained, near.control, drops};
+  HeldAcks acks{pool};
+  Dispatcher dispatcher{{egress, retained, near.control, acks}};
   FlowTable flows;
   Outbox out;
   unsigned passed = 0;

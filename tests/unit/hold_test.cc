@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 
 #include "sched/ack_hold.h"
@@ -37,6 +38,27 @@ TEST_SUITE("hold") {
     CHECK(hold.release(Time{1s} + 91ms, 30'000, 100ms) == Time{1s} + 130ms);
   }
 
+  TEST_CASE("an acknowledgement of what was never noted does not wait") {
+    AckHold hold(HoldFrom::Midst);
+    CHECK(hold.release(Time{1s}, 5'000, 100ms) == Time{1s});
+    for (std::uint32_t i = 10; i < 40; ++i)
+      hold.on_sent(Time{1s} + i * 1ms, 1000 * i, 1000 * (i + 1));
+    CHECK(hold.release(Time{1s} + 50ms, 10'000, 100ms) == Time{1s} + 50ms);
+    CHECK(hold.release(Time{1s} + 50ms, 12'000, 100ms) == Time{1s} + 112500us);
+  }
+
+  TEST_CASE("a flow of more than 2 GB is held to its end") {
+    AckHold hold;
+    std::uint32_t at = 0;
+    Time now{1s};
+    for (int i = 0; i < 40; ++i, at += 100'000'000, now += 1s) {
+      hold.on_sent(now, at, at + 100'000'000);
+      const Time due = hold.release(now + 10ms, at + 100'000'000, 100ms);
+      CHECK(due >= now + 100ms);
+      CHECK(due <= now + 102500us);
+    }
+  }
+
   TEST_CASE("sequence numbers may wrap") {
     AckHold hold;
     std::uint32_t at = ~0U - 20'000;
@@ -71,32 +93,37 @@ TEST_SUITE("hold") {
     CHECK(plan.paths() == 0b01);
   }
 
-  TEST_CASE("a flow that begins alone is held, one beside another is not") {
+  TEST_CASE("flows are held that were asked for; the plan is frozen for one that begins alone") {
     FlowModes modes;
-    CHECK(modes.on_packet(Time{1s}, 1, 1500));
-    CHECK(modes.is_held(Time{1s}, 1));
-    for (int i = 0; i < 100; ++i) modes.on_packet(Time{1s} + i * 1ms, 1, 1500);
-    CHECK_FALSE(modes.on_packet(Time{1s} + 200ms, 2, 1500));
-    CHECK_FALSE(modes.is_held(Time{1s} + 200ms, 2));
-    CHECK_FALSE(modes.is_held(Time{17s}, 1));
-    FlowModes web;
-    web.set_start(FlowStart::Web);
-    CHECK_FALSE(web.on_packet(Time{1s}, 1, 1500));
+    CHECK_FALSE(modes.on_packet(Time{1s}, 1));
+    CHECK(modes.recent().empty());
+    CHECK(modes.set_hold(2, FlowHold::Yes));
+    CHECK_FALSE(modes.set_hold(2, FlowHold::Yes));
+    CHECK(modes.on_packet(Time{1s}, 2));
+    CHECK(modes.is_held(2));
+    CHECK(modes.recent().size() == 1);
+    for (int i = 0; i < 100; ++i) CHECK_FALSE(modes.on_packet(Time{1s} + i * 1ms, 2));
+    modes.set_hold(3, FlowHold::Yes);
+    CHECK_FALSE(modes.on_packet(Time{1s} + 200ms, 3));
+    CHECK(modes.recent().size() == 2);
+    CHECK(modes.set_hold(2, FlowHold::No));
+    CHECK_FALSE(modes.is_held(2));
   }
 
-  TEST_CASE("a flow that stays at its fastest path for 4 s is held too") {
+  TEST_CASE("a new held flow takes the place of one that is silent in the list") {
     FlowModes modes;
-    modes.set_start(FlowStart::Web);
-    Time now{1s};
-    for (; now < Time{4s}; now += 1ms) {
-      modes.on_packet(now, 1, 1500);  // 1.5 MB/s
-      modes.review(now, 1, 3000, {.fastest = 1.6e6, .sum = 3e6});
+    for (std::uint16_t flow = 0; flow < FlowModes::kRecentMax + 1; ++flow) {
+      modes.set_hold(flow, FlowHold::Yes);
+      modes.on_packet(Time{1s} + flow * 1ms, flow);
     }
-    CHECK_FALSE(modes.is_held(now, 1));
-    for (; now < Time{6s}; now += 1ms) {
-      modes.on_packet(now, 1, 1500);
-      modes.review(now, 1, 3000, {.fastest = 1.6e6, .sum = 3e6});
-    }
-    CHECK(modes.is_held(now, 1));
+    const auto has = [&](std::uint16_t flow) {
+      const auto list = modes.recent();
+      return std::find(list.begin(), list.end(), flow) != list.end();
+    };
+    CHECK_FALSE(has(FlowModes::kRecentMax));
+    modes.set_hold(100, FlowHold::Yes);
+    modes.on_packet(Time{2s}, 100);
+    CHECK(has(100));
+    CHECK_FALSE(has(0));
   }
 }

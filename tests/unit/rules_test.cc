@@ -134,8 +134,10 @@ TEST_SUITE("rules") {
       rule.repair = RuleRepair::No;
       CHECK_FALSE(rule.repairs(true));
     }
-    rule.mode = RuleMode::Aggregate;
-    rule.repair = RuleRepair::ByMode;
-    CHECK(rule.repairs(false));
+    for (const RuleMode mode : {RuleMode::Aggregate, RuleMode::Smooth}) {
+      rule.mode = mode;
+      rule.repair = RuleRepair::ByMode;
+      CHECK(rule.repairs(false));
+    }
   }
 }

@@ -125,6 +125,15 @@ TEST_SUITE("sim_policy") {
         world.run_for(time);
         return (sent_over(sites.branch, wan) - before) * 8 / static_cast<std::uint64_t>(time / 1ms);
       };
+      const auto why = [&](std::size_t wan) {
+        const NodeStatus status = sites.branch.status();
+        const auto& paths = status.peers.at(0).paths;
+        return std::find_if(paths.begin(), paths.end(),
+                            [&](const PathStatus& path) { return path.wan.value == wan; })
+            ->use.why;
+      };
+      CHECK(why(0) == PathUse::Why::Used);
+      CHECK(why(1) == PathUse::Why::Metered);
       most.start();
       CHECK(kbit_over(1, 3s) < 200);
       more.start();

@@ -61,6 +61,8 @@ class Flow {
   const MptcpState& mptcp() const noexcept { return mptcp_; }
   FlowPlacement& placement() noexcept { return placement_; }
   const FlowPlacement& placement() const noexcept { return placement_; }
+  /// Packets and super packets since it began, the present one among them.
+  std::uint32_t uses() const noexcept { return uses_; }
   /// Which stream of the wire a track is; never 0.
   std::uint16_t stream(FlowTrack track) const noexcept {
     return static_cast<std::uint16_t>(1 + slot_ * kFlowTrackCount + index(track));

@@ -72,7 +72,9 @@ void write_peer(JsonWriter& json, const InstanceStatus& status, const PeerStatus
   json.member("tx_packets", peer.tx_packets)
       .member("tx_bytes", peer.tx_bytes)
       .member("rx_packets", peer.rx_packets)
-      .member("rx_bytes", peer.rx_bytes);
+      .member("rx_bytes", peer.rx_bytes)
+      .member("spare_copies", peer.spare_copies.packets)
+      .member("spare_copy_bytes", peer.spare_copies.bytes);
   json.key("resequencer")
       .begin_object()
       .member("held_packets", peer.held_packets)

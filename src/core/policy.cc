@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "proto/limits.h"
+
 namespace wanbond {
 namespace {
 
@@ -70,7 +72,27 @@ Placement Policy::place_unruled(Time now, const PlacedPacket& packet) noexcept {
     placement.path = inner.is_tcp() ? subflows_.place(now, *flow, digest, super.packet(), inner)
                                     : subflows_.path_of(*flow);
   if (placement.path) placement.kind = Placement::Kind::OnPath;
+  if (flow != nullptr && SpareCopies::is_wanted(inner, flow->uses()))
+    add_spare_copy(now, packet, placement);
   return placement;
+}
+
+/// Not of a mapped subnet, which is to stay on its WAN; nor of the first packet of a subflow, since
+/// the peer takes the path by which that comes for its home.
+void Policy::add_spare_copy(Time now, const PlacedPacket& packet, Placement& placement) noexcept {
+  const InnerPacket& inner = packet.super.inner();
+  const bool is_answer = inner.is_tcp() && (inner.tcp_flags & kTcpAck) != 0;
+  if (placement.path && (!is_answer || !lan_maps_.is_empty())) return;
+  const FlowCare care = placement.is_repaired ? FlowCare::Repaired : FlowCare::Plain;
+  const auto usual = placement.path ? placement.path : usual_[static_cast<std::size_t>(care)];
+  constexpr std::uint32_t kAround = 28 + kDataOverheadBytes;
+  if (!usual || packet.super.segment_count() > 1) return;
+  const auto spare = spare_copies_.take(now, *usual, inner.total_bytes + kAround);
+  if (!spare) return;
+  spare_ = *spare;
+  placement.kind = Placement::Kind::OnPath;
+  placement.path = usual;
+  placement.copies = {&spare_, 1};
 }
 
 Placement Policy::place(Time now, const PlacedPacket& packet) noexcept {
@@ -151,6 +173,9 @@ void Policy::update(Time now, const Control& control, std::uint64_t busy) noexce
   if (!fills_.empty()) note_fill(now, control, busy);
   bool is_news = now >= next_;
   for (const FlowCare care : {FlowCare::Repaired, FlowCare::Plain}) {
+    const Path* usual = control.selected(care);
+    usual_[static_cast<std::size_t>(care)] =
+        usual == nullptr ? std::nullopt : std::optional(usual->id());
     Paths views;
     for (const auto& path : control.paths())
       (void)views.push(  // as many as paths
@@ -163,6 +188,7 @@ void Policy::update(Time now, const Control& control, std::uint64_t busy) noexce
   if (!is_news) return;
   lan_maps_.update(now, paths_[static_cast<std::size_t>(FlowCare::Repaired)]);
   subflows_.update(now, paths_[static_cast<std::size_t>(FlowCare::Repaired)]);
+  spare_copies_.update(paths_[static_cast<std::size_t>(FlowCare::Plain)]);
   update_rules(now);
 }
 

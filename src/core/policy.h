@@ -14,6 +14,7 @@
 #include "sched/flow_mode.h"
 #include "sched/rule_paths.h"
 #include "sched/rules.h"
+#include "sched/spare_copies.h"
 #include "tun/offload.h"
 
 namespace wanbond {
@@ -70,6 +71,9 @@ class Policy {
     if (lan_maps_.on_map(map, allowed)) next_ = Time{};
   }
   void on_peer_restarted() noexcept { lan_maps_.on_peer_restarted(); }
+  /// So much was sent, copies not counted: a share of it may be copied.
+  void on_sent(std::uint64_t bytes) noexcept { spare_copies_.on_sent(bytes); }
+  const CopyCounters& spare_copies() const noexcept { return spare_copies_.counters(); }
   /// MPTCP is told by what comes from the peer, too.
   Subflows& subflows() noexcept { return subflows_; }
   /// What place() would answer for the first packet of a flow; asks and counts nothing.
@@ -94,6 +98,7 @@ class Policy {
                      std::optional<PathId> before) const noexcept;
   Placement place_unruled(Time now, const PlacedPacket& packet) noexcept;
   void count(RuleId rule, const SuperPacket& super) noexcept;
+  void add_spare_copy(Time now, const PlacedPacket& packet, Placement& placement) noexcept;
   bool may_copy(Time now, const SuperPacket& super) noexcept;
   void update_rules(Time now) noexcept;
   void note_fill(Time now, const Control& control, std::uint64_t busy) noexcept;
@@ -108,6 +113,9 @@ class Policy {
   std::vector<RuleCounters> counters_;
   std::array<Paths, 2> paths_;   // by FlowCare, as last seen
   std::vector<PathFill> fills_;  // by PathId; empty: no rule asks
+  SpareCopies spare_copies_;
+  std::array<std::optional<PathId>, 2> usual_;  // by FlowCare: the path of what nobody asked for
+  PathId spare_{};                              // of the present packet
   Time next_ = kNever;
   Time copies_paid_{};  // what was copied would have taken until then, at the rate for copies
 };

@@ -94,10 +94,9 @@ void Session::on_super_packet(Time now, const SuperPacket& super, Packet packet,
   Flow* flow = is_error ? flows_.find(digest) : flows_.use(now, digest, kind_of(named));
   const PlacedPacket placed{flow, digest, super, named};
   const Placement placement = is_error ? policy_.place_along(placed) : policy_.place(now, placed);
-  if (is_error) flow = nullptr;  // it has no number in the flow's order
   if (placement.kind != Placement::Kind::Default)
-    return send_placed(now, placement, flow, super, std::move(packet), out);
-  if (!placement.is_repaired) flow = nullptr;
+    return send_placed(now, placement, is_error ? nullptr : flow, super, std::move(packet), out);
+  if (is_error || !placement.is_repaired) flow = nullptr;  // an error has no place in its order
   const auto to = route(placement.is_repaired ? FlowCare::Repaired : FlowCare::Plain);
   if (!to) return shared_.drops.add(DropReason::NoPath, super.segment_count());
   if (super.segment_bytes_max() + kDataOverheadBytes > to->payload_bytes_max)
@@ -147,6 +146,7 @@ Marking Session::mark(Flow& flow, FlowTrack track, const InnerPacket& inner) noe
 void Session::on_sent(Time now, const SentCount& sent) noexcept {
   if (sent.segments == 0) return;
   salvage_.on_sent(sent.bytes);
+  policy_.on_sent(sent.bytes);
   unanswered_since_ = std::min(unanswered_since_, now);
   tx_packets_ += sent.segments;
   tx_bytes_ += sent.bytes;

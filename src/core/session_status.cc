@@ -14,6 +14,7 @@ PeerStatus Session::status(Time now) const {
                     .tx_bytes = tx_bytes_,
                     .rx_packets = rx_packets_,
                     .rx_bytes = rx_bytes_,
+                    .spare_copies = policy_.spare_copies(),
                     .rx_probes = rx_probes_,
                     .resequencer = resequencer_.counters(),
                     .held_packets = resequencer_.held_count(),

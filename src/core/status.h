@@ -56,6 +56,7 @@ struct PeerStatus {
   Cipher cipher{};
   Duration handshake_age{};
   std::uint64_t tx_packets = 0, tx_bytes = 0, rx_packets = 0, rx_bytes = 0;  // inner
+  CopyCounters spare_copies;    // of small packets, sent without a rule
   std::uint64_t rx_probes = 0;  // packets of trains: no inner packet in them
   Resequencer::Counters resequencer;
   std::size_t held_packets = 0;      // by the resequencer, now

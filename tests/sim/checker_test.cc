@@ -58,6 +58,10 @@ TEST_SUITE("sim_checker") {
       checker.on_lan_in(kA, packet(number));
       world.run_for(1ms);
     };
+    for (std::uint8_t early = 8; early < 10; ++early) {  // which may have copies
+      send(early);
+      checker.on_lan_out(kB, packet(early));
+    }
     send(1);
     send(2);
     checker.on_lan_out(kB, packet(2));

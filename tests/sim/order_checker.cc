@@ -13,10 +13,14 @@ struct Digest {
   std::uint64_t packet;
   std::uint64_t flow;
   bool is_resequenced = false;
+  bool is_udp = false;
+  bool is_dns = false;
 };
 
 // No packet is waited for longer than this at least (scheduling 5.8).
 constexpr Duration kHoldMin = 110ms;
+// Packets of a UDP flow that may have a copy on another path (SpareCopies).
+constexpr std::uint64_t kCopiedFirst = 2;
 
 // Pure acknowledgements have an order of their own.
 bool is_pure_ack(const InnerPacket& inner) {
@@ -37,8 +41,11 @@ Digest digest(Bytes packet) {
     hash.add(packet.subspan(inner->l4_offset + 4U, 8));  // sequence, acknowledgement
     hash.add(inner->tcp_flags & ~kTcpPsh);
   }
-  return {hash.add(packet.subspan(inner->header_bytes())).value(), flow,
-          inner->is_tcp() && !is_pure_ack(*inner)};
+  return {.packet = hash.add(packet.subspan(inner->header_bytes())).value(),
+          .flow = flow,
+          .is_resequenced = inner->is_tcp() && !is_pure_ack(*inner),
+          .is_udp = inner->is_udp(),
+          .is_dns = inner->is_udp() && (inner->source_port == 53 || inner->destination_port == 53)};
 }
 
 }  // namespace
@@ -53,6 +60,7 @@ void OrderChecker::on_in(Time now, unsigned host, Bytes packet) {
   sent.number = ++flows_[id.flow].sent;
   sent.time = now;
   sent.is_resequenced = id.is_resequenced;
+  sent.is_copied = id.is_dns || (id.is_udp && sent.number <= kCopiedFirst);
 }
 
 std::optional<std::string> OrderChecker::on_out(Time now, Bytes packet) {
@@ -67,6 +75,7 @@ std::optional<std::string> OrderChecker::on_out(Time now, Bytes packet) {
     flow.highest_time = sent.time;
     return std::nullopt;
   }
+  if (sent.is_copied) return std::nullopt;  // one by the slower path, if the other is lost
   const bool may_be_late = sent.is_resequenced
                                ? now - sent.time > kHoldMin
                                : moved_between(sent.host, sent.time, flow.highest_time);

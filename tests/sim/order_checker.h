@@ -15,7 +15,7 @@ namespace wanbond::sim {
 
 /// TCP is put back in order, but for packets that come later than the resequencer waits. What is
 /// not, pure acknowledgements among it, may break order between a packet that went in before its
-/// sender moved to another path and one that went in after.
+/// sender moved to another path and one that went in after; so may what is copied unasked.
 class OrderChecker {
  public:
   /// Links that reorder excuse the rest.
@@ -37,6 +37,7 @@ class OrderChecker {
     std::uint64_t number = 0;
     Time time{};
     bool is_resequenced = false;
+    bool is_copied = false;
   };
   struct Flow {
     std::uint64_t sent = 0;

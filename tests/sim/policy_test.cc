@@ -3,6 +3,7 @@
 
 #include <array>
 #include <functional>
+#include <map>
 
 #include "base/too_big.h"
 #include "tests/sim/sites.h"
@@ -51,6 +52,40 @@ void send_unreachable(Lan& lan, const Conversation& cause) {
   adjust_checksum(icmp, 2, {.at = 1, .from = 4, .to = 3});
   lan.send(std::move(error));
 }
+
+/// Many short flows: a SYN and a question to a name server each, from ports of their own.
+struct Openings {
+  explicit Openings(Sites& s) : sites(s) {
+    sites.hub.lan().listen(kProtocolTcp, kTcpPort, [this](const ParsedPacket& p) { note(p); });
+    sites.hub.lan().listen(kProtocolUdp, kDnsPort, [this](const ParsedPacket& p) { note(p); });
+  }
+  void run(unsigned count, Duration interval) {
+    for (unsigned i = 0; i < count; ++i) {
+      Conversation who = talk(kBranch, kHub);
+      who.from.port = ++port;
+      sent[port] = sites.scene.world().now();
+      who.to.port = kTcpPort;
+      sites.branch.lan().send(make_tcp(who, {.flags = kTcpSyn, .mss_bytes = 1360}, {}));
+      who.to.port = kDnsPort;
+      sites.branch.lan().send(make_udp(who, ByteString(40, std::byte{1})));
+      sites.scene.world().run_for(interval);
+    }
+  }
+  void note(const ParsedPacket& packet) {
+    ++received;
+    delay_max = std::max(delay_max, sites.scene.world().now() - sent[packet.from.port]);
+  }
+  std::size_t missing() const { return 2 * sent.size() - received; }
+
+  static constexpr std::uint16_t kTcpPort = 80, kDnsPort = 53;
+  Sites& sites;
+  std::map<std::uint16_t, Time> sent;
+  std::uint16_t port = 20000;
+  std::size_t received = 0;
+  Duration delay_max{};
+};
+
+CopyCounters copies_of(const Host& host) { return host.status().peers.at(0).spare_copies; }
 
 }  // namespace
 
@@ -214,6 +249,51 @@ TEST_SUITE("sim_policy") {
       CHECK(round_trip <= 60ms);
       CHECK(time <= 150ms);
     });
+  }
+
+  //        /--- 20 ms, 5 % loss --X   cut in silence
+  // branch ---- 40 ms ------------ hub
+  TEST_CASE("SYNs and questions to DNS are not lost, and wait for no repair, without any rule") {
+    twice([](World& world) {
+      Sites sites(world,
+                  {.accesses = {{.rtt = 20ms, .link = {.loss_ppm = 50'000}}, {.rtt = 40ms}}});
+      REQUIRE(sites.bring_up());
+      world.run_for(1s);
+      Openings openings(sites);
+      openings.run(80, 20ms);
+      sites.branch.wan(0).cut();
+      openings.run(40, 2ms);  // over the time that nobody knows
+      world.run_for(1s);
+      CHECK(openings.missing() == 0);
+      CHECK(openings.delay_max < 25ms);
+      CHECK(copies_of(sites.branch).packets > 160);
+    });
+  }
+
+  TEST_CASE("copies beside bulk take less than 1 % of it, and none go over a metered WAN") {
+    for (const bool metered : {false, true}) {
+      twice([&](World& world) {
+        Sites sites(world, {.accesses = {{.rtt = 20ms}, {.rtt = 40ms, .metered = metered}}});
+        REQUIRE(sites.bring_up());
+        UdpPair bulk(sites.scene, 1ms);
+        bulk.start();
+        Openings openings(sites);
+        openings.run(1000, 300us);  // spends what is saved
+        const CopyCounters before = copies_of(sites.branch);
+        const auto sent_over_all = [&] {
+          return sent_over(sites.branch, 0) + sent_over(sites.branch, 1);
+        };
+        const std::uint64_t sent = sent_over_all();
+        openings.run(10'000, 300us);
+        const std::uint64_t copied = copies_of(sites.branch).bytes - before.bytes;
+        const std::uint64_t all = sent_over_all() - sent;
+        CHECK(copied <= all / 100);
+        CHECK((copied > all / 200) == !metered);
+        bulk.stop();
+        world.run_for(1s);
+        CHECK(bulk.missing() == 0);
+      });
+    }
   }
 
   TEST_CASE("drop lets nothing through, and no other rule's flow suffers") {

@@ -62,6 +62,7 @@ Flow* FlowTable::use(Time now, std::uint64_t digest, FlowKind kind) noexcept {
   Flow* flow = find_in(set, digest);
   if (flow == nullptr) flow = open(now, set, digest, kind);
   if (flow == nullptr) return nullptr;
+  flow->gap_ = now - flow->used_;
   flow->used_ = now;
   ++flow->uses_;
   if (flow->uses_ == 0) flow->uses_ = kShortUses;  // after 2^32 it is still no short flow

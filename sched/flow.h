@@ -10,6 +10,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "sched/handoff.h"
 #include "sched/rules.h"
 #include "sched/subflow.h"
 
@@ -42,6 +43,7 @@ struct FlowPlacement {
   std::optional<RuleId> rule;
   std::optional<PathId> path;  // that it took last
   std::optional<PathId> home;  // that it returns to, of MPTCP
+  HandoffState handoff;
 };
 
 /// A flow has one order for its data and one for its pure acknowledgements, which need not wait
@@ -63,6 +65,8 @@ class Flow {
   const FlowPlacement& placement() const noexcept { return placement_; }
   /// Packets and super packets since it began, the present one among them.
   std::uint32_t uses() const noexcept { return uses_; }
+  /// Between the present packet and the one before it; of a new flow any time.
+  Duration gap() const noexcept { return gap_; }
   /// Which stream of the wire a track is; never 0.
   std::uint16_t stream(FlowTrack track) const noexcept {
     return static_cast<std::uint16_t>(1 + slot_ * kFlowTrackCount + index(track));
@@ -82,6 +86,7 @@ class Flow {
   static std::size_t index(FlowTrack track) noexcept { return static_cast<std::size_t>(track); }
 
   Time used_{};
+  Duration gap_{};
   std::array<std::uint32_t, kFlowTrackCount> next_{};
   std::uint32_t uses_ = 0;
   std::uint16_t slot_ = 0;

@@ -108,8 +108,33 @@ Placement Policy::place(Time now, const PlacedPacket& packet) noexcept {
         paths_of_[id->value].overflow().take(now, {digest, super.packet().size(), before});
   placement.is_repaired = rule.repairs(named.goes_with_tcp());
   if (!placement.copies.empty() && !may_copy(now, super)) placement.copies = {};
+  if (rule.mode == RuleMode::Handoff && flow != nullptr && !placement.is_repaired)
+    hand_over(now, rule, *flow, placement);
   if (flow != nullptr) flow->placement().path = placement.path;
   return placement;
+}
+
+const RulePath* Policy::find(FlowCare care, PathId path) const noexcept {
+  const Paths& paths = paths_[static_cast<std::size_t>(care)];
+  const auto* found = std::find_if(paths.begin(), paths.end(),
+                                   [&](const RulePath& one) { return one.view.id == path; });
+  return found == paths.end() ? nullptr : found;
+}
+
+/// A path that fails is left at once, one that works only so that nobody sees it.
+void Policy::hand_over(Time now, const FlowRule& rule, Flow& flow, Placement& placement) noexcept {
+  FlowPlacement& known = flow.placement();
+  if (known.path == placement.path) {
+    known.handoff.goes_at.reset();
+  } else if (known.path && placement.path) {
+    const RulePath* from = find(care_of(rule), *known.path);
+    const RulePath* to = find(care_of(rule), *placement.path);
+    if (from != nullptr && to != nullptr && from->view.usability >= Usability::Held &&
+        hand_off(now, flow.gap(), from->view.delay - to->view.delay, known.handoff) ==
+            HandoffStep::Stay)
+      placement.path = known.path;
+  }
+  placement.is_repaired = is_handed_off(now, known.handoff);
 }
 
 Placement Policy::place_along(const PlacedPacket& packet) noexcept {

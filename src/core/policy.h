@@ -98,6 +98,8 @@ class Policy {
                      std::optional<PathId> before) const noexcept;
   Placement place_unruled(Time now, const PlacedPacket& packet) noexcept;
   void count(RuleId rule, const SuperPacket& super) noexcept;
+  const RulePath* find(FlowCare care, PathId path) const noexcept;
+  void hand_over(Time now, const FlowRule& rule, Flow& flow, Placement& placement) noexcept;
   void add_spare_copy(Time now, const PlacedPacket& packet, Placement& placement) noexcept;
   bool may_copy(Time now, const SuperPacket& super) noexcept;
   void update_rules(Time now) noexcept;

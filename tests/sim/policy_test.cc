@@ -251,6 +251,37 @@ TEST_SUITE("sim_policy") {
     });
   }
 
+  //        /--- 20 ms --X   cut, and back
+  // branch ---- 60 ms --- hub
+  TEST_CASE("handoff takes a stream without gaps back to its WAN without one packet out of order") {
+    twice([](World& world) {
+      Sites sites(
+          world,
+          {.accesses = {{.rtt = 20ms}, {.rtt = 60ms}},
+           .rules = {{.name = "h", .mode = RuleMode::Handoff, .wans = {SocketId{0}, kLte}}}});
+      REQUIRE(sites.bring_up());
+      UdpPair flows(sites.scene, 500us);
+      flows.start();
+      world.run_for(1s);
+      sites.branch.wan(0).cut();
+      world.run_for(1s);
+      const auto late = [&] { return flows.up.report().late + flows.down.report().late; };
+      const std::uint64_t at_failure = late();
+      const std::uint64_t missing = flows.missing();
+      flows.reset_gaps();
+      const std::uint64_t before = sent_over(sites.branch, 1);
+      sites.branch.wan(0).restore();
+      world.run_for(3s);
+      const std::uint64_t there = sent_over(sites.branch, 1) - before;
+      CHECK(there < 3'000'000);  // of 6 MB
+      CHECK(late() == at_failure);
+      CHECK(to_ms(flows.gap_max()) <= 1);
+      flows.stop();
+      world.run_for(1s);
+      CHECK(flows.missing() <= missing);
+    });
+  }
+
   //        /--- 20 ms, 5 % loss --X   cut in silence
   // branch ---- 40 ms ------------ hub
   TEST_CASE("SYNs and questions to DNS are not lost, and wait for no repair, without any rule") {

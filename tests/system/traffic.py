@@ -28,7 +28,10 @@ def family(host):
 
 def stream_socket(options):
     protocol = socket.IPPROTO_MPTCP if options.mptcp else 0
-    return socket.socket(family(options.host), socket.SOCK_STREAM, protocol)
+    stream = socket.socket(family(options.host), socket.SOCK_STREAM, protocol)
+    if options.cc:
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, options.cc.encode())
+    return stream
 
 
 def content(size, seed):
@@ -39,10 +42,11 @@ def content(size, seed):
         yield chunk[:min(CHUNK, size - number)]
 
 
-def receive_all(connection):
-    """Reads to the end: hash, bytes, longest silence and when it began, all above 20 ms."""
+def receive_all(connection, sample_ms=0):
+    """Reads to the end: hash, bytes, longest silence and when it began, all above 20 ms; how much
+    had come when, at most one sample in `sample_ms`."""
     digest, size, gap, gap_at, before = hashlib.sha256(), 0, 0, 0, None
-    gaps = []
+    gaps, samples = [], []
     while data := connection.recv(CHUNK):
         now = time.monotonic_ns()
         if before is not None and now - before > gap:
@@ -52,8 +56,10 @@ def receive_all(connection):
         before = now
         digest.update(data)
         size += len(data)
+        if sample_ms and (not samples or now - samples[-1][0] >= sample_ms * 1e6):
+            samples.append((now, size))
     return {"sha256": digest.hexdigest(), "bytes": size, "longest_gap_ms": gap / 1e6,
-            "longest_gap_at_ns": gap_at, "gaps": gaps}
+            "longest_gap_at_ns": gap_at, "gaps": gaps, "samples": samples}
 
 
 def accept(options):
@@ -67,7 +73,7 @@ def accept(options):
 def tcp_receive(options):
     """One transfer; the answer goes to the sender, too."""
     connection = connect(options) if options.serve else accept(options)
-    result = receive_all(connection)
+    result = receive_all(connection, options.sample)
     connection.sendall(json.dumps(result).encode())
     connection.close()
     return result
@@ -186,6 +192,8 @@ def main():
     parser.add_argument("--bytes", type=int, default=1_000_000)
     parser.add_argument("--mptcp", type=int, default=0, help="1: multipath TCP")
     parser.add_argument("--serve", type=int, default=0, help="1: who receives connects, TCP")
+    parser.add_argument("--cc", default="", help="congestion control; the kernel's default")
+    parser.add_argument("--sample", type=float, default=0, help="ms, of what came when, TCP")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=1.0, help="Mbit/s of payload")
     parser.add_argument("--size", type=int, default=1000, help="bytes of payload")

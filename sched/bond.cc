@@ -236,8 +236,26 @@ void Bond::refresh(Time now) noexcept {
   const Duration round_trip = std::max(Duration{}, look_ahead_.slowest() + reverse_);
   codel_.target = kCodelMin + scaled(round_trip, kCodelShare);
   queue_.set_codel(codel_);
+  for (std::uint8_t i = 0; i < kBondPathsMax; ++i) set_pinned(i);
   plan_hold(now);
   queue_.set_limit(static_cast<std::uint64_t>(std::clamp(2 * capacity(), kQueueMin, kQueueMax)));
+}
+
+/// What is pinned to a path waits for no other one, and for nothing when its own is away.
+void Bond::set_pinned(std::uint8_t id) noexcept {
+  LevelFlow level;
+  level.codel = codel_;
+  const Path& path = paths_[id];
+  if (is_usable(path)) {
+    level.paths = static_cast<BondPathMask>(1U << id);
+    const Duration round_trip = arrival(path) + reverse_;
+    if (path.model.is_known())
+      level.codel.target = kCodelMin + scaled(std::max(Duration{}, round_trip), kCodelShare);
+  } else {
+    for (const PathRank& rank : look_ahead_.ranks())
+      level.paths |= static_cast<BondPathMask>(1U << rank.path);
+  }
+  queue_.set_pinned(id, level);
 }
 
 /// Of paths that are about equal one goes on being used until it is the bottleneck: each change of
@@ -305,7 +323,7 @@ void Bond::treat(Time now, std::uint16_t flow) noexcept {
 bool Bond::push(Time now, std::uint16_t flow, const SegmentRun& run, EcnCapable ecn) noexcept {
   if (!queue_.push(now, flow, run, ecn)) return false;
   wake_ = now;
-  if (!modes_.on_packet(now, flow)) return true;
+  if (BondQueue::path_of(flow) || !modes_.on_packet(now, flow)) return true;
   plan_.freeze_until(now + kFrozen);
   treat(now, flow);
   return true;
@@ -314,11 +332,13 @@ bool Bond::push(Time now, std::uint16_t flow, const SegmentRun& run, EcnCapable 
 std::optional<DirectGrant> Bond::pass(Time now, std::uint16_t flow, std::uint32_t segments,
                                       std::uint32_t bytes) noexcept {
   if (!queue_.empty() || look_ahead_.ranks().empty()) return {};
-  const std::uint8_t id = look_ahead_.ranks().front().path;
+  const auto pinned = BondQueue::path_of(flow);
+  const std::uint8_t id =
+      pinned && is_usable(paths_[*pinned]) ? *pinned : look_ahead_.ranks().front().path;
   Path& path = paths_[id];
   const bool has_room = path.gate.has_room(static_cast<double>(path.in_flight) * path.packet_bytes);
   if (!has_room || !path.gate.is_open(now) || bytes > quantum(path)) return {};
-  if (modes_.on_packet(now, flow)) {
+  if (!pinned && modes_.on_packet(now, flow)) {
     plan_.freeze_until(now + kFrozen);
     treat(now, flow);
   }
@@ -326,7 +346,8 @@ std::optional<DirectGrant> Bond::pass(Time now, std::uint16_t flow, std::uint32_
 }
 
 std::optional<Duration> Bond::held_round_trip(std::uint16_t flow) const noexcept {
-  if (!modes_.is_held(flow) || plan_.round_trip() <= Duration{}) return {};
+  if (BondQueue::path_of(flow) || !modes_.is_held(flow) || plan_.round_trip() <= Duration{})
+    return {};
   return plan_.round_trip();
 }
 
@@ -354,9 +375,11 @@ std::optional<Grant> Bond::pull(Time now) noexcept {
     offers[count++] = {rank.path, rank.ahead_bytes, quantum(path), rank.allowance};
   }
   const auto taken = queue_.pull(now, {offers.data(), count});
-  for (std::size_t i = 0; i < count && !(taken && offers[i].path == taken->path); ++i)
-    paths_[offers[i].path].gate.forsake();  // it was open, and nothing was for it
-  if (!taken) return {};
+  if (!taken) {
+    for (std::size_t i = 0; i < count; ++i)
+      paths_[offers[i].path].gate.forsake();  // it was open, and nothing was for it
+    return {};
+  }
   Path& path = paths_[taken->path];
   const std::uint32_t bytes = taken->verdict == QueueVerdict::Void ? 60 : taken->run.bytes();
   const ArrivalKind kind = take(now, path, taken->run.count, bytes);

@@ -74,12 +74,12 @@ class Bond {
   void on_report(Time now, const BondReport& report) noexcept;
 
   // Packets.
-  /// A run of an ordered flow, a bucket below BondQueue::kFlowsMax. False: refused, as in
-  /// BondQueue::push().
+  /// A run of an ordered flow, a bucket of BondQueue. False: refused, as in BondQueue::push().
   [[nodiscard]] bool push(Time now, std::uint16_t flow, const SegmentRun& run,
                           EcnCapable ecn) noexcept;
-  /// Instead of push() and pull(), for `segments` of `bytes` in all: what the preferred path takes
-  /// at once while nothing waits needs no queue. None: push it.
+  /// Instead of push() and pull(), for `segments` of `bytes` in all: what the preferred path, or
+  /// the one that the flow is pinned to, takes at once while nothing waits needs no queue. None:
+  /// push it.
   std::optional<DirectGrant> pass(Time now, std::uint16_t flow, std::uint32_t segments,
                                   std::uint32_t bytes) noexcept;
   const BondQueue& queue() const noexcept { return queue_; }
@@ -158,6 +158,7 @@ class Bond {
   }
   bool is_silent(Time now, const Path& path) const noexcept;
   void refresh(Time now) noexcept;
+  void set_pinned(std::uint8_t id) noexcept;
   void plan_hold(Time now) noexcept;
   void treat(Time now, std::uint16_t flow) noexcept;
   Duration hold_delay(std::uint8_t id) const noexcept;

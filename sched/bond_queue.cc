@@ -80,8 +80,9 @@ bool BondQueue::push(Time now, std::uint16_t flow_id, const SegmentRun& run,
 
 /// The first segment with enough untaken bytes of its flow ahead of it. The cursor walks from where
 /// it stood, so over the life of a packet this costs one step for each path.
-std::optional<BondQueue::Place> BondQueue::seek(Flow& flow, const PathOffer& offer) noexcept {
-  const bool is_level = (flow.level.paths & bit(offer.path)) != 0;
+std::optional<BondQueue::Place> BondQueue::seek(std::uint16_t id, const PathOffer& offer) noexcept {
+  Flow& flow = flows_[id];
+  const bool is_level = (level_of(id).paths & bit(offer.path)) != 0;
   if (offer.ahead_bytes <= 0 || is_level) return Place{flow.head, 0};
   const auto ahead = static_cast<std::uint64_t>(offer.ahead_bytes / static_cast<double>(active_)) +
                      static_cast<std::uint64_t>(kFullBytes);
@@ -104,11 +105,18 @@ std::optional<BondQueue::Place> BondQueue::seek(Flow& flow, const PathOffer& off
 
 std::optional<TakenRun> BondQueue::pull(Time now, std::span<const PathOffer> offers) noexcept {
   std::int32_t step = kDeficitStep;  // so that one step pays for whatever was taken
-  for (const PathOffer& offer : offers)
+  BondPathMask offered = 0;
+  for (const PathOffer& offer : offers) {
     step = std::max(step, static_cast<std::int32_t>(offer.quantum));
+    offered |= bit(offer.path);
+  }
   std::size_t misses = 0;
   for (const List list : {List::New, List::Old}) {
     for (std::uint16_t id = list_of(list).head; id != kNone && misses < kScanMax;) {
+      if ((allowed(id) & offered) == 0) {
+        id = flows_[id].next;
+        continue;
+      }
       if (flows_[id].deficit <= 0) {
         id = end_turn(id, step);
         continue;
@@ -133,10 +141,9 @@ std::uint16_t BondQueue::end_turn(std::uint16_t id, std::int32_t step) noexcept 
 
 std::optional<TakenRun> BondQueue::pull_from(Time now, std::uint16_t id,
                                              std::span<const PathOffer> offers) noexcept {
-  Flow& flow = flows_[id];
   for (const PathOffer& offer : offers) {
-    if ((flow.allowed & bit(offer.path)) == 0) continue;
-    if (const auto place = seek(flow, offer)) return take(now, id, *place, offer);
+    if ((allowed(id) & bit(offer.path)) == 0) continue;
+    if (const auto place = seek(id, offer)) return take(now, id, *place, offer);
   }
   return {};
 }
@@ -148,7 +155,7 @@ TakenRun BondQueue::take(Time now, std::uint16_t id, Place place, const PathOffe
   taken.path = offer.path;
   taken.flow = id;
   taken.sojourn = now - node.since;
-  taken.verdict = judge(now, flow, node, offer);
+  taken.verdict = judge(now, id, node, offer);
   const std::uint32_t fit = std::max<std::uint32_t>(1, offer.quantum / node.run.segment_bytes);
   const auto left = static_cast<std::uint16_t>(node.run.count - place.offset);
   const auto count = taken.verdict == QueueVerdict::Void
@@ -206,13 +213,15 @@ SegmentRun BondQueue::cut(Flow& flow, Place place, std::uint16_t count) noexcept
   return run;
 }
 
-QueueVerdict BondQueue::judge(Time now, Flow& flow, const Node& node,
+QueueVerdict BondQueue::judge(Time now, std::uint16_t id, const Node& node,
                               const PathOffer& offer) noexcept {
-  const bool is_level = flow.level.paths != 0;
+  Flow& flow = flows_[id];
+  const LevelFlow& level = level_of(id);
+  const bool is_level = level.paths != 0;
   const Duration allowance =
-      is_level ? std::min(offer.allowance, flow.level.allowance_max) : offer.allowance;
+      is_level ? std::min(offer.allowance, level.allowance_max) : offer.allowance;
   const Duration excess = now - node.since - allowance;
-  const CodelSettings& settings = is_level ? flow.level.codel : codel_;
+  const CodelSettings& settings = is_level ? level.codel : codel_;
   if (!flow.codel.should_drop(now, excess, flow.bytes <= kShortBytes, settings))
     return QueueVerdict::Send;
   if (node.ecn == EcnCapable::Yes) {

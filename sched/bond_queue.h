@@ -65,15 +65,27 @@ struct TakenRun {
   Duration sojourn{};
 };
 
-/// Flows are buckets 0 to kFlowsMax - 1 that the caller picks. Deficit round robin with priority
-/// for flows that begin (RFC 8290 4.1), Codel for each flow. Promise: no more bytes than the limit,
-/// of which one flow may fill two thirds; no allocation once grown to its high-water mark.
+/// Flows are buckets that the caller picks: 0 to kFlowsMax - 1 may use all paths, those behind them
+/// are pinned to one. Deficit round robin with priority for flows that begin (RFC 8290 4.1), Codel
+/// for each flow. Promise: no more bytes than the limit, of which one flow may fill two thirds; no
+/// allocation once grown to its high-water mark.
 class BondQueue {
  public:
   static constexpr std::size_t kFlowsMax = 1024;
+  static constexpr std::size_t kPinnedMax = 64;  // of each path
   static constexpr std::size_t kRunsMax = 32768;
 
-  BondQueue() noexcept : flows_(kFlowsMax) {}
+  /// The bucket of all that is pinned to `path` and has the same `key`, up to chance.
+  static constexpr std::uint16_t pinned(std::uint8_t path, std::uint32_t key) noexcept {
+    return static_cast<std::uint16_t>(kFlowsMax + path * kPinnedMax + key % kPinnedMax);
+  }
+  /// The path that a bucket is pinned to; none: it may use all.
+  static constexpr std::optional<std::uint8_t> path_of(std::uint16_t flow) noexcept {
+    if (flow < kFlowsMax) return {};
+    return static_cast<std::uint8_t>((flow - kFlowsMax) / kPinnedMax);
+  }
+
+  BondQueue() noexcept : flows_(kFlowsMax + kBondPathsMax * kPinnedMax) {}
 
   /// False: refused, the flow has more than its share of the room; nothing was numbered yet.
   [[nodiscard]] bool push(Time now, std::uint16_t flow, const SegmentRun& run,
@@ -92,10 +104,9 @@ class BondQueue {
   void set_level(std::uint16_t flow, const LevelFlow& level) noexcept {
     flows_[flow].level = level;
   }
-  /// Paths that the flow may use; all by default.
-  void set_allowed(std::uint16_t flow, BondPathMask paths) noexcept {
-    flows_[flow].allowed = paths;
-  }
+  /// How what is pinned to a path is treated, and which paths it may use: others than its own while
+  /// that takes nothing. At first none.
+  void set_pinned(std::uint8_t path, const LevelFlow& level) noexcept { pinned_[path] = level; }
 
   struct Counters {
     std::uint64_t refused = 0, voided = 0, marked = 0;
@@ -126,7 +137,6 @@ class BondQueue {
     List list = List::None;
     std::uint16_t next = kNone, previous = kNone;  // flows in the same list
     LevelFlow level;
-    BondPathMask allowed = 0xff;
   };
   struct FlowList {
     std::uint16_t head = kNone, tail = kNone;
@@ -140,18 +150,28 @@ class BondQueue {
   void free_node(std::uint16_t index) noexcept;
   void link_after(Flow& flow, std::uint16_t after, std::uint16_t index) noexcept;
   void unlink(Flow& flow, std::uint16_t index) noexcept;
-  std::optional<Place> seek(Flow& flow, const PathOffer& offer) noexcept;
+  std::optional<Place> seek(std::uint16_t flow, const PathOffer& offer) noexcept;
   std::uint16_t end_turn(std::uint16_t flow, std::int32_t step) noexcept;
+  const LevelFlow& level_of(std::uint16_t flow) const noexcept {
+    const auto path = path_of(flow);
+    return path ? pinned_[*path] : flows_[flow].level;
+  }
+  BondPathMask allowed(std::uint16_t flow) const noexcept {
+    const auto path = path_of(flow);
+    return path ? pinned_[*path].paths : BondPathMask{0xff};
+  }
   std::optional<TakenRun> pull_from(Time now, std::uint16_t flow,
                                     std::span<const PathOffer> offers) noexcept;
   TakenRun take(Time now, std::uint16_t flow, Place place, const PathOffer& offer) noexcept;
   SegmentRun cut(Flow& flow, Place place, std::uint16_t count) noexcept;
-  QueueVerdict judge(Time now, Flow& flow, const Node& node, const PathOffer& offer) noexcept;
+  QueueVerdict judge(Time now, std::uint16_t flow, const Node& node,
+                     const PathOffer& offer) noexcept;
   void enlist(std::uint16_t flow, List list) noexcept;
   void delist(std::uint16_t flow) noexcept;
   FlowList& list_of(List list) noexcept { return list == List::New ? new_ : old_; }
 
   std::vector<Flow> flows_;
+  std::array<LevelFlow, kBondPathsMax> pinned_{};
   std::vector<Node> nodes_;
   std::uint16_t free_head_ = kNone;
   FlowList new_, old_;

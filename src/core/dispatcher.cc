@@ -14,9 +14,13 @@ namespace {
 // not flood the buffer of one.
 constexpr Duration kPacedAlone = 60s;
 
-std::uint16_t bucket_of(const Flow& flow) noexcept {
-  return static_cast<std::uint16_t>(flow.stream(FlowTrack::Data) / kFlowTrackCount %
-                                    BondQueue::kFlowsMax);
+std::uint32_t number_of(const Flow& flow) noexcept {
+  return flow.stream(FlowTrack::Data) / kFlowTrackCount;
+}
+
+/// Of a flow that takes all paths.
+std::uint16_t shared_bucket(const Flow& flow) noexcept {
+  return static_cast<std::uint16_t>(number_of(flow) % BondQueue::kFlowsMax);
 }
 
 EcnCapable ecn_of(const InnerPacket& inner) noexcept {
@@ -99,12 +103,21 @@ void Dispatcher::update(Time now) noexcept {
   is_active_ = has_queue() || (count_ > 0 && now - divided_at_ < kPacedAlone);
 }
 
-std::optional<SentCount> Dispatcher::pass(Time now, const Flow& flow, const SuperPacket& super,
+std::optional<std::uint16_t> Dispatcher::bucket_of(const Flow& flow,
+                                                   const Path* pinned) const noexcept {
+  if (pinned == nullptr) return shared_bucket(flow);
+  const std::uint8_t index = index_of_[pinned->id().value];
+  if (!is_in(index)) return {};
+  const auto& connection = flow.mptcp().connection;
+  return BondQueue::pinned(index, connection ? connection->value : number_of(flow));
+}
+
+std::optional<SentCount> Dispatcher::pass(Time now, std::uint16_t bucket, const SuperPacket& super,
                                           const Marking& marking, Outbox& out) noexcept {
   const std::uint32_t count = super.segment_count();
   const std::size_t bytes = (count - 1) * (super.segment_bytes(0) + kDataOverheadBytes) +
                             super.segment_bytes(count - 1) + kDataOverheadBytes;
-  const auto grant = bond_->pass(now, bucket_of(flow), count, static_cast<std::uint32_t>(bytes));
+  const auto grant = bond_->pass(now, bucket, count, static_cast<std::uint32_t>(bytes));
   if (!grant) return {};
   Path* path = path_at(grant->path);
   if (path == nullptr) return {};  // update() was called: it is there
@@ -113,12 +126,12 @@ std::optional<SentCount> Dispatcher::pass(Time now, const Flow& flow, const Supe
   const std::uint64_t before = path->counters().tx_bytes;
   const SendPath route{*path, egress_.payload_bytes_max(*path)};
   const SentCount sent = egress_.send(now, super, route, mark, out);
-  note_held(now, bucket_of(flow), super, mark);
+  note_held(now, bucket, super, mark);
   sent_bytes_[grant->path] += path->counters().tx_bytes - before;
   return sent;
 }
 
-bool Dispatcher::push(Time now, const Flow& flow, const SuperPacket& super, Packet packet,
+bool Dispatcher::push(Time now, std::uint16_t bucket, const SuperPacket& super, Packet packet,
                       const Marking& marking) noexcept {
   // What waits must not cost what is under way its repair.
   if (packet.is_scarce() && !bond_->queue().empty()) return false;
@@ -131,7 +144,7 @@ bool Dispatcher::push(Time now, const Flow& flow, const SuperPacket& super, Pack
                        .count = static_cast<std::uint16_t>(count),
                        .segment_bytes = size_of(0),
                        .last_bytes = size_of(count - 1)};
-  if (!bond_->push(now, bucket_of(flow), run, ecn_of(super.inner()))) return false;
+  if (!bond_->push(now, bucket, run, ecn_of(super.inner()))) return false;
   retained_.keep(now, std::move(packet), count,
                  {.stream = marking.stream, .flags = marking.flags, .sequence = marking.sequence});
   return true;
@@ -191,12 +204,12 @@ void Dispatcher::send(Time now, const Grant& grant, Outbox& out) noexcept {
 }
 
 void Dispatcher::set_hold(const Flow& flow, FlowHold hold) noexcept {
-  if (bond_ != nullptr) bond_->set_hold(bucket_of(flow), hold);
+  if (bond_ != nullptr) bond_->set_hold(shared_bucket(flow), hold);
 }
 
 Duration Dispatcher::held_round_trip(const Flow& flow) const noexcept {
   if (!is_active_) return {};
-  return bond_->held_round_trip(bucket_of(flow)).value_or(Duration{});
+  return bond_->held_round_trip(shared_bucket(flow)).value_or(Duration{});
 }
 
 void Dispatcher::note_held(Time now, std::uint16_t bucket, const SuperPacket& super,

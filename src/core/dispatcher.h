@@ -45,13 +45,18 @@ class Dispatcher {
   Duration held_round_trip(const Flow& flow) const noexcept;
   /// Ordered packets are to be pushed, not sent.
   bool is_active() const noexcept { return is_active_; }
+  /// Where data of an ordered flow waits, which takes all paths or, as long as it works, the one
+  /// that it is pinned to. Pinned subflows of one MPTCP connection wait together: however many of
+  /// them share a path, they get one share of it. None: it is to be sent over its path at once.
+  /// Only while active.
+  std::optional<std::uint16_t> bucket_of(const Flow& flow, const Path* pinned) const noexcept;
 
-  /// Sends a super packet at once if nothing waits and the path in use takes it; none: push() it.
-  std::optional<SentCount> pass(Time now, const Flow& flow, const SuperPacket& super,
+  /// Sends a super packet at once if nothing waits and its path takes it; none: push() it.
+  std::optional<SentCount> pass(Time now, std::uint16_t bucket, const SuperPacket& super,
                                 const Marking& marking, Outbox& out) noexcept;
   /// Takes a super packet whose first segment has these marks; false: the queue is full, nothing
   /// was kept or numbered.
-  bool push(Time now, const Flow& flow, const SuperPacket& super, Packet packet,
+  bool push(Time now, std::uint16_t bucket, const SuperPacket& super, Packet packet,
             const Marking& marking) noexcept;
   /// Sends what paths may take now. Also at next_timeout().
   void pump(Time now, Outbox& out) noexcept;
@@ -102,7 +107,7 @@ class Dispatcher {
   RetainedPackets& retained_;
   Control& control_;
   HeldAcks& acks_;
-  std::unique_ptr<Bond> bond_;  // 0.4 MB: made when there are two paths for the first time
+  std::unique_ptr<Bond> bond_;  // 0.5 MB: made when there are two paths for the first time
   PeerClock clock_;
   std::array<std::uint8_t, kPathCountMax> index_of_ = [] {
     std::array<std::uint8_t, kPathCountMax> none{};

@@ -103,23 +103,23 @@ void Session::on_super_packet(Time now, const SuperPacket& super, Packet packet,
     return on_oversized(now, super, *to, out);
   if (flow == nullptr) return on_sent(now, egress_.send(now, super, *to, {}, out));
   dispatcher_.set_hold(*flow, placement.hold);
-  send_repaired(now, *flow, super, std::move(packet), *to, out);
+  send_repaired(now, *flow, super, std::move(packet), {*to, Spread::AllPaths}, out);
 }
 
 void Session::send_repaired(Time now, Flow& flow, const SuperPacket& super, Packet packet,
-                            const SendPath& to, Outbox& out) noexcept {
+                            const RepairedRoute& route, Outbox& out) noexcept {
   const FlowTrack track = track_of(super.inner());
   const Marking marking = mark(flow, track, super.inner());
-  const bool is_bonded =
-      track == FlowTrack::Data && dispatcher_.is_active() &&
-      super.segment_bytes_max() + kDataOverheadBytes <= dispatcher_.payload_bytes_max();
-  std::optional<SentCount> at_once;
-  if (is_bonded)
-    at_once = dispatcher_.pass(now, flow, super, marking, out);
-  else
-    at_once = egress_.send(now, super, to, marking, out);
+  const Path* pinned = route.spread == Spread::OnePath ? &route.to.path : nullptr;
+  std::optional<std::uint16_t> bucket;
+  if (track == FlowTrack::Data && dispatcher_.is_active() &&
+      super.segment_bytes_max() + kDataOverheadBytes <= dispatcher_.payload_bytes_max())
+    bucket = dispatcher_.bucket_of(flow, pinned);
+  const std::optional<SentCount> at_once = bucket
+                                               ? dispatcher_.pass(now, *bucket, super, marking, out)
+                                               : egress_.send(now, super, route.to, marking, out);
   const SentCount sent = at_once.value_or(SentCount{super.segment_count(), super.packet().size()});
-  if (!at_once && !dispatcher_.push(now, flow, super, std::move(packet), marking))
+  if (!at_once && !dispatcher_.push(now, *bucket, super, std::move(packet), marking))
     return shared_.drops.add(DropReason::QueueFull, sent.segments);
   if (at_once && sent.segments > 0) retained_.keep(now, std::move(packet), sent.segments);
   flow.advance(track, sent.segments);

@@ -143,9 +143,14 @@ class Session {
   bool hold(Time now, const InnerArrival& inner, std::uint8_t outer_class) noexcept;
   std::optional<SendPath> route(FlowCare care) noexcept;
   std::optional<SendPath> repair_route(Time now) noexcept;
-  /// Numbered data or acknowledgements of a flow that may take all paths.
+  /// Numbered data or acknowledgements of a flow that takes all paths, or one while that works.
+  enum class Spread : std::uint8_t { AllPaths, OnePath };
+  struct RepairedRoute {
+    SendPath to;
+    Spread spread{};
+  };
   void send_repaired(Time now, Flow& flow, const SuperPacket& super, Packet packet,
-                     const SendPath& to, Outbox& out) noexcept;
+                     const RepairedRoute& route, Outbox& out) noexcept;
   static FlowTrack track_of(const InnerPacket& inner) noexcept;
   /// As a packet of the same flow the other way, as far as the digest goes.
   static InnerPacket reversed(const InnerPacket& inner) noexcept;

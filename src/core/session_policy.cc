@@ -19,6 +19,8 @@ void Session::send_placed(Time now, const Placement& placement, Flow* flow,
   if (bytes_max > to.payload_bytes_max) return on_oversized(now, super, to, out);
   const bool is_numbered = placement.is_repaired || !placement.copies.empty();
   if (flow == nullptr || !is_numbered) return on_sent(now, egress_.send(now, super, to, {}, out));
+  if (placement.is_repaired && placement.copies.empty())
+    return send_repaired(now, *flow, super, std::move(packet), {to, Spread::OnePath}, out);
   const FlowTrack track = track_of(super.inner());
   Marking marking = mark(*flow, track, super.inner());
   if (!placement.is_repaired) {

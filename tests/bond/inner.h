@@ -32,6 +32,7 @@ enum class InnerKind : std::uint8_t { Data, Ack, Ping };
 /// One packet of the hosts.
 struct InnerPacket {
   std::uint16_t flow = 0;
+  std::uint16_t bucket = 0;  // of BondQueue
   InnerKind kind = InnerKind::Data;
   bool is_ect = false, is_ce = false;
   std::uint16_t bytes = kSegmentBytes;

@@ -93,7 +93,12 @@ void Lab::receive(const Datagram& datagram) {
 }
 
 void Lab::make_flow(const FlowSpec& flow, std::uint16_t id) {
-  TcpSource::Output out = [this](const InnerPacket& packet) { near_.from_lan(packet); };
+  const std::uint16_t bucket =
+      flow.pinned < 0 ? id : BondQueue::pinned(static_cast<std::uint8_t>(flow.pinned), id);
+  TcpSource::Output out = [this, bucket](InnerPacket packet) {
+    packet.bucket = bucket;
+    near_.from_lan(packet);
+  };
   TcpSink::Output back = [this](const InnerPacket& packet) { far_.from_lan(packet); };
   if (flow.beside >= 0) {
     const auto wan = static_cast<std::uint8_t>(flow.beside);

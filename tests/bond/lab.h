@@ -37,6 +37,7 @@ struct FlowSpec {
   double start_s = 0.4;
   std::uint32_t segments = ~0U;
   int beside = -1;  // not through the tunnel: a competitor on this WAN
+  int pinned = -1;  // to this WAN
 };
 
 /// At `at_s`: a cut (0 Mbit/s), or another rate.

@@ -152,6 +152,41 @@ TEST_SUITE("bond queue") {
     CHECK(ratio < 1.25);
   }
 
+  TEST_CASE("what is pinned to a path waits for it, and takes any other while it is away") {
+    BondQueue queue;
+    const auto pinned = BondQueue::pinned(1, 7);
+    queue.set_pinned(1, {.paths = 0b10});
+    REQUIRE(queue.push(Time{1s}, pinned, packet(0), EcnCapable::No));
+    REQUIRE(queue.push(Time{1s}, pinned, packet(1), EcnCapable::No));
+    CHECK_FALSE(pull(queue, offer(0)));
+    CHECK(pull(queue, offer(1, 100'000))->run.packet == 0);  // it needs nothing ahead
+    queue.set_pinned(1, {.paths = 0b01});
+    CHECK_FALSE(pull(queue, offer(1)));
+    CHECK(pull(queue, offer(0))->run.packet == 1);
+  }
+
+  TEST_CASE("what waits for a path that takes nothing is in nobody's way") {
+    BondQueue queue;
+    queue.set_pinned(1, {.paths = 0b10});
+    for (std::uint32_t key = 0; key < BondQueue::kPinnedMax; ++key)
+      REQUIRE(queue.push(Time{1s}, BondQueue::pinned(1, key), packet(key), EcnCapable::No));
+    REQUIRE(queue.push(Time{1s}, 5, packet(1000), EcnCapable::No));
+    CHECK(pull(queue, offer(0))->run.packet == 1000);
+  }
+
+  TEST_CASE("pinned flows of one key get one share of their path") {
+    BondQueue queue;
+    queue.set_pinned(0, {.paths = 0b01});
+    for (std::uint32_t i = 0; i < 30; ++i) {
+      REQUIRE(queue.push(Time{1s}, BondQueue::pinned(0, 1), packet(i), EcnCapable::No));
+      REQUIRE(queue.push(Time{1s}, BondQueue::pinned(0, 1), packet(100 + i), EcnCapable::No));
+      REQUIRE(queue.push(Time{1s}, BondQueue::pinned(0, 2), packet(200 + i), EcnCapable::No));
+    }
+    unsigned single = 0;
+    for (int i = 0; i < 30; ++i) single += pull(queue, offer(0))->run.packet >= 200;
+    CHECK(single == 15);
+  }
+
   TEST_CASE("one flow fills two thirds of the room at most, another one still gets in") {
     BondQueue queue;
     queue.set_limit(150'000);

@@ -119,12 +119,14 @@ struct Bench {
                           .sequence = flow.next(FlowTrack::Data),
                           .flags = kDataOrdered,
                           .kept = retained.next_number()};
-    const auto sent = dispatcher.pass(now, flow, *super, marking, out);
+    const auto bucket = dispatcher.bucket_of(flow, pinned);
+    REQUIRE(bucket);
+    const auto sent = dispatcher.pass(now, *bucket, *super, marking, out);
     if (sent) {
       CHECK(sent->segments == segments);
       retained.keep(now, std::move(packet), segments);
       ++passed;
-    } else if (!dispatcher.push(now, flow, *super, std::move(packet), marking)) {
+    } else if (!dispatcher.push(now, *bucket, *super, std::move(packet), marking)) {
       return false;
     }
     flow.advance(FlowTrack::Data, segments);
@@ -164,6 +166,7 @@ struct Bench {
   FlowTable flows;
   Outbox out;
   unsigned passed = 0;
+  const Path* pinned = nullptr;  // that what is sent is pinned to
 };
 
 }  // namespace
@@ -212,6 +215,24 @@ TEST_SUITE("dispatcher") {
     const auto after = bench.sent_bytes();
     CHECK(after[0] - before[0] >= 100'000);
     CHECK(after[1] - before[1] >= 100'000);
+  }
+
+  TEST_CASE("what is pinned to a path waits for it, and goes over another one when it fails") {
+    Bench bench;
+    bench.run(2s);
+    for (const auto& path : bench.near.control.paths())
+      if (path->address().socket.value == 1) bench.pinned = path.get();
+    const auto before = bench.sent_bytes();
+    for (int i = 0; i < 4; ++i) CHECK(bench.send(40));
+    bench.run(20ms);
+    CHECK(bench.dispatcher.next_timeout() < kNever);
+    CHECK(bench.sent_bytes()[0] - before[0] < 5'000);
+    bench.is_cut[1] = true;
+    bench.run(3s);
+    CHECK(bench.dispatcher.next_timeout() == kNever);  // all gone
+    CHECK(bench.sent_bytes()[0] - before[0] >= 40 * 1360U);
+    Flow& flow = *bench.flows.use(bench.now, 1, FlowKind::Tcp);
+    CHECK_FALSE(bench.dispatcher.bucket_of(flow, bench.pinned));  // it is not divided over
   }
 
   TEST_CASE("when one path is left, what waits goes over it, paced for a minute") {

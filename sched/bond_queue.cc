@@ -113,7 +113,7 @@ std::optional<TakenRun> BondQueue::pull(Time now, std::span<const PathOffer> off
   std::size_t misses = 0;
   for (const List list : {List::New, List::Old}) {
     for (std::uint16_t id = list_of(list).head; id != kNone && misses < kScanMax;) {
-      if ((allowed(id) & offered) == 0) {
+      if (path_of(id) && (allowed(id) & offered) == 0) {  // in nobody's way
         id = flows_[id].next;
         continue;
       }

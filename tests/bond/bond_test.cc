@@ -63,6 +63,12 @@ TEST_SUITE("bond simulation") {
     CHECK(f.ping50_ms <= f.ping_base_ms + 5);
   }
 
+  TEST_CASE("row 27: flows that are pinned to a link each fill all of them, and no buffer") {
+    const Figures f = run_row("27", 5, 10);
+    CHECK(f.share >= 0.98);
+    CHECK(f.ping50_ms <= f.ping_base_ms + 5);
+  }
+
   TEST_CASE("row 13: beside a CUBIC we take our part of the link and leave it the greater one") {
     const Figures f = run_row("13", 30, 45);
     CHECK(f.rival_mbit >= 0.40 * 96.5);

@@ -38,11 +38,14 @@ class Gate {
   bool is_limiting(Time now) const noexcept {
     return was_capped_ || is_awaited_ || now - next_ < kJustOpened;
   }
-  /// `bytes` go out, be the gate open or not: repairs and sparse flows may overdraw it.
+  /// `bytes` go out, be the gate open or not: repairs and what passes the queue may overdraw it, by
+  /// no more than stands in a common buffer. A flow beside the queue that sends more than the path
+  /// takes would else close it for as long again.
   void take(Time now, double bytes) noexcept {
     was_capped_ = false;
     next_ = std::max(next_, now - (is_awaited_ ? kLate : kSaved)) +
             Duration(static_cast<Duration::rep>(bytes * ns_per_byte_));
+    next_ = std::min(next_, now + kDebtMax);
     if (next_ > now) is_awaited_ = false;
   }
   /// Forgets debts: the path was away.
@@ -54,6 +57,7 @@ class Gate {
  private:
   static constexpr Duration kSaved = 100us;
   static constexpr Duration kLate = 5ms;
+  static constexpr Duration kDebtMax = 100ms;
   static constexpr Duration kJustOpened = 150us;
 
   Time next_{};

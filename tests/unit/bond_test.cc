@@ -272,6 +272,14 @@ TEST_SUITE("bond") {
     CHECK_FALSE(rig.bond.late_behind(rig.now, 0));
   }
 
+  TEST_CASE("what goes out beside the queue closes a path for 100 ms at most") {
+    Gate gate;
+    gate.set_rate(1e6);
+    for (int i = 0; i < 100; ++i) gate.take(Time{1s}, 50'000);
+    CHECK(gate.opens_at() == Time{1s} + 100ms);
+    CHECK(gate.is_open(Time{1s} + 100ms));
+  }
+
   TEST_CASE("pacing says when the next packet may go") {
     Gate gate;
     gate.set_rate(1.5e6);

@@ -37,6 +37,8 @@ constexpr double kReverseDeviations = 6;
 constexpr Duration kQueueSeen = 2ms, kHoldMargin = 4ms, kJitterSeen = 10ms, kQueueHeld = 10ms;
 constexpr double kHeldInterval = 1.5;
 constexpr Duration kBeginning = 3s, kBeginningPatience = 1s, kFrozen = 5s;
+// Flows that share a path since another failed need so long to find their new rates.
+constexpr Duration kSettling = 1s;
 constexpr Duration kDeviationMin = 300us;
 
 }  // namespace
@@ -60,6 +62,7 @@ void Bond::on_path_up(Time now, std::uint8_t id) noexcept {
   path.was_up = true;
   path.in_flight = 0;
   path.gate.reset(now);
+  changed_ = now;
   refresh(now);
 }
 
@@ -67,17 +70,20 @@ void Bond::on_path_down(Time now, std::uint8_t id) noexcept {
   paths_[id].is_up = false;
   paths_[id].in_flight = 0;
   cross_.on_path_down(id);
+  changed_ = now;
   refresh(now);
 }
 
 void Bond::suspend(Time now, std::uint8_t id) noexcept {
   paths_[id].is_suspended = true;
+  changed_ = now;
   refresh(now);
 }
 
 void Bond::resume(Time now, std::uint8_t id) noexcept {
   paths_[id].is_suspended = false;
   paths_[id].model.forgive();
+  changed_ = now;
   refresh(now);
 }
 
@@ -236,15 +242,16 @@ void Bond::refresh(Time now) noexcept {
   const Duration round_trip = std::max(Duration{}, look_ahead_.slowest() + reverse_);
   codel_.target = kCodelMin + scaled(round_trip, kCodelShare);
   queue_.set_codel(codel_);
-  for (std::uint8_t i = 0; i < kBondPathsMax; ++i) set_pinned(i);
+  for (std::uint8_t i = 0; i < kBondPathsMax; ++i) set_pinned(now, i);
   plan_hold(now);
   queue_.set_limit(static_cast<std::uint64_t>(std::clamp(2 * capacity(), kQueueMin, kQueueMax)));
 }
 
 /// What is pinned to a path waits for no other one, and for nothing when its own is away.
-void Bond::set_pinned(std::uint8_t id) noexcept {
+void Bond::set_pinned(Time now, std::uint8_t id) noexcept {
   LevelFlow level;
   level.codel = codel_;
+  if (now - changed_ < kSettling) level.codel.patience = kSettling;
   const Path& path = paths_[id];
   if (is_usable(path)) {
     level.paths = static_cast<BondPathMask>(1U << id);

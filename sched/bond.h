@@ -158,7 +158,7 @@ class Bond {
   }
   bool is_silent(Time now, const Path& path) const noexcept;
   void refresh(Time now) noexcept;
-  void set_pinned(std::uint8_t id) noexcept;
+  void set_pinned(Time now, std::uint8_t id) noexcept;
   void plan_hold(Time now) noexcept;
   void treat(Time now, std::uint16_t flow) noexcept;
   Duration hold_delay(std::uint8_t id) const noexcept;
@@ -182,6 +182,7 @@ class Bond {
   bool any_alive_ = false;
   std::uint8_t home_ = kBondPathsMax;  // the path that is preferred; kBondPathsMax: none
   Time wake_ = kNever;
+  Time changed_{};  // a path came or went
   Duration reverse_{};
 };
 

@@ -39,6 +39,7 @@ constexpr double kHeldInterval = 1.5;
 constexpr Duration kBeginning = 3s, kBeginningPatience = 1s, kFrozen = 5s;
 // Flows that share a path since another failed need so long to find their new rates.
 constexpr Duration kSettling = 1s;
+constexpr Duration kHeldIdle = 2s;  // a held flow that is silent for so long needs no round trip
 constexpr Duration kDeviationMin = 300us;
 
 }  // namespace
@@ -310,6 +311,8 @@ void Bond::plan_hold(Time now) noexcept {
                          arrival(path), path.rate.capacity(),
                          std::max(path.model.loss(), path.model.loss_long())};
   }
+  for (const std::uint16_t flow : modes_.recent())
+    if (modes_.is_held(flow)) plan_.keep_until(modes_.used(flow) + kHeldIdle);
   plan_.update(now, {outlooks.data(), count}, typical_reverse());
   for (const std::uint16_t flow : modes_.recent()) treat(now, flow);
 }

@@ -33,6 +33,8 @@ class FlowModes {
   bool is_held(std::uint16_t flow) const noexcept { return flows_[flow].hold == FlowHold::Yes; }
   /// When the flow began, for what is different in its first seconds.
   Time began(std::uint16_t flow) const noexcept { return flows_[flow].began; }
+  /// Its newest packet.
+  Time used(std::uint16_t flow) const noexcept { return flows_[flow].used; }
 
  private:
   struct Flow {

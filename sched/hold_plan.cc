@@ -47,7 +47,9 @@ BondPathMask HoldPlan::choose(std::span<const HoldOutlook> paths, Duration rever
 
 void HoldPlan::update(Time now, std::span<const HoldOutlook> paths, Duration reverse) noexcept {
   if (paths.empty()) return;
-  if (now > frozen_until_ || paths_ == 0) paths_ = choose(paths, reverse);
+  const bool is_kept = now <= kept_until_;
+  if (now > frozen_until_ || paths_ == 0)
+    paths_ = static_cast<BondPathMask>(choose(paths, reverse) | (is_kept ? paths_ : 0));
   Duration least = Duration::max();
   BytesPerSecond sum = 0;
   for (const HoldOutlook& path : paths) {
@@ -73,7 +75,8 @@ void HoldPlan::update(Time now, std::span<const HoldOutlook> paths, Duration rev
     round_trip_ = std::clamp(delay, round_trip_, std::max(round_trip_, frozen_round_trip_ + free));
     return;
   }
-  round_trip_ = std::max(delay, round_trip_ - scaled(round_trip_ - delay, kDelayFollow));
+  const Duration excess = is_kept ? Duration{} : scaled(round_trip_ - delay, kDelayFollow);
+  round_trip_ = std::max(delay, round_trip_ - excess);
 }
 
 }  // namespace wanbond

@@ -2,6 +2,7 @@
 // it so (second page of the scheduling design, 2: set M and RTT_h). One per session.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -21,7 +22,9 @@ struct HoldOutlook {
   double loss = 0;
 };
 
-/// A longer path is worth its delay if the flow gets more done in its first 10 s with it.
+/// A longer path is worth its delay if the flow gets more done in its first 10 s with it. What a
+/// living flow has seen is kept: BBR remembers the shortest round trip for 10 s and would send too
+/// little when it grows again.
 class HoldPlan {
  public:
   /// `reverse`: what a round trip adds to a one-way delay, clocks' offset included.
@@ -32,6 +35,10 @@ class HoldPlan {
     frozen_until_ = time;
     frozen_round_trip_ = round_trip_;
   }
+
+  /// A held flow sends: until then no path leaves the set but those that must, and the round trip
+  /// does not shrink.
+  void keep_until(Time time) noexcept { kept_until_ = std::max(kept_until_, time); }
 
   BondPathMask paths() const noexcept { return paths_; }
   /// RTT_h.
@@ -45,7 +52,7 @@ class HoldPlan {
   BondPathMask paths_ = 0;
   Duration round_trip_{}, arrival_{};
   Duration frozen_round_trip_{};
-  Time frozen_until_{};
+  Time frozen_until_{}, kept_until_{};
 };
 
 }  // namespace wanbond

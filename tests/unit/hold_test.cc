@@ -93,6 +93,23 @@ TEST_SUITE("hold") {
     CHECK(plan.paths() == 0b01);
   }
 
+  TEST_CASE("while a held flow lives no path leaves the set and the round trip does not shrink") {
+    const std::array<HoldOutlook, 2> good{{{0, 20ms, 15ms, 5e6, 0}, {1, 60ms, 55ms, 2e6, 0}}};
+    std::array<HoldOutlook, 2> poor = good;
+    poor[1].hold = 50ms;
+    poor[1].capacity = 1e5;  // the flow does not fill it now
+    HoldPlan plan;
+    plan.update(Time{1s}, good, 0ms);
+    const Duration first = plan.round_trip();
+    plan.keep_until(Time{10s});
+    for (Time now{2s}; now < Time{10s}; now += 100ms) plan.update(now, poor, 0ms);
+    CHECK(plan.paths() == 0b11);
+    CHECK(plan.round_trip() == first);
+    plan.update(Time{11s}, poor, 0ms);
+    CHECK(plan.paths() == 0b01);
+    CHECK(plan.round_trip() < first);
+  }
+
   TEST_CASE("flows are held that were asked for; the plan is frozen for one that begins alone") {
     FlowModes modes;
     CHECK_FALSE(modes.on_packet(Time{1s}, 1));

@@ -25,6 +25,7 @@ PACKET = 1500
 OVERHEAD = 20 + 8 + 32 + 20 + 20 + 40
 WINDOW_FAILED_NS, WINDOW_BACK_NS = 100e6, 200e6
 ENOUGH = 0.9
+STALL_WITHIN_NS = 300e6  # of the cut: what stalls later has another reason
 
 
 def wans_of(options):
@@ -149,7 +150,7 @@ def fail_once(options, outage, values):
     samples = result["samples"]
     before = bits_between(samples, cut - int(1.5e9), cut)
     left = before * (options.wans - 1) / options.wans
-    gaps = [(at, gap) for at, gap in result["gaps"] if cut - 20e6 <= at <= cut + 1e9]
+    gaps = [(at, gap) for at, gap in result["gaps"] if cut - 20e6 <= at <= cut + STALL_WITHIN_NS]
     at, gap = max(gaps, key=lambda item: item[1], default=(cut, 0))
     values.setdefault("throughput_failure", []).append(
         until(samples, cut, WINDOW_FAILED_NS, ENOUGH * left))

@@ -48,6 +48,7 @@ BondPathMask HoldPlan::choose(std::span<const HoldOutlook> paths, Duration rever
 void HoldPlan::update(Time now, std::span<const HoldOutlook> paths, Duration reverse) noexcept {
   if (paths.empty()) return;
   const bool is_kept = now <= kept_until_;
+  const BondPathMask before = paths_;
   if (now > frozen_until_ || paths_ == 0)
     paths_ = static_cast<BondPathMask>(choose(paths, reverse) | (is_kept ? paths_ : 0));
   Duration least = Duration::max();
@@ -70,13 +71,14 @@ void HoldPlan::update(Time now, std::span<const HoldOutlook> paths, Duration rev
   }
   if (delay == Duration::min()) return;
   delay += reverse + kMargin;
-  if (now <= frozen_until_) {  // the sender would take a change for a queue (HyStart)
+  const bool is_wider = (paths_ & ~before) != 0;
+  if (now <= frozen_until_ || (is_kept && !is_wider)) {
+    // The sender would take a change for a queue (HyStart), or send too little for it (BBR).
     const Duration free = std::clamp<Duration>(frozen_round_trip_ / 16, 2ms, 8ms);
     round_trip_ = std::clamp(delay, round_trip_, std::max(round_trip_, frozen_round_trip_ + free));
     return;
   }
-  const Duration excess = is_kept ? Duration{} : scaled(round_trip_ - delay, kDelayFollow);
-  round_trip_ = std::max(delay, round_trip_ - excess);
+  round_trip_ = std::max(delay, round_trip_ - scaled(round_trip_ - delay, kDelayFollow));
 }
 
 }  // namespace wanbond

@@ -37,7 +37,7 @@ class HoldPlan {
   }
 
   /// A held flow sends: until then no path leaves the set but those that must, and the round trip
-  /// does not shrink.
+  /// is as good as constant while the set is.
   void keep_until(Time time) noexcept { kept_until_ = std::max(kept_until_, time); }
 
   BondPathMask paths() const noexcept { return paths_; }

@@ -313,7 +313,9 @@ class Stalls:
 
     def between(self, start_ns, end_ns):
         """Milliseconds of standstill within that time."""
-        spans = [map(int, line.split()) for line in self.log.read_text().splitlines()]
+        text = self.log.read_text()
+        whole = text[:text.rfind("\n") + 1]  # the last line may be half written
+        spans = [map(int, line.split()) for line in whole.splitlines()]
         return sum(max(0, min(end, end_ns) - max(start, start_ns)) for start, end in spans) / 1e6
 
 

@@ -20,7 +20,8 @@ def rebind(bench, wan):
     harness.wait_for(moved, 5, f"hq sees {wan} at another port")
     path = bench.hq.path(wan)
     print(f"  {wan}: {before['remote']} is now {path['remote']}")
-    assert (path["id"], path["downs"]) == (before["id"], before["downs"]), path
+    # In use, it is given up after 80 ms; the new address takes a round trip and a half.
+    assert path["id"] == before["id"] and path["downs"] - before["downs"] <= 1, path
     assert path["name"] == before["name"], "a path keeps its name over a rebinding"
 
 

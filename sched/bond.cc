@@ -256,9 +256,9 @@ void Bond::set_pinned(Time now, std::uint8_t id) noexcept {
   const Path& path = paths_[id];
   if (is_usable(path)) {
     level.paths = static_cast<BondPathMask>(1U << id);
-    const Duration round_trip = arrival(path) + reverse_;
     if (path.model.is_known())
-      level.codel.target = kCodelMin + scaled(std::max(Duration{}, round_trip), kCodelShare);
+      level.codel.target =
+          kCodelMin + scaled(std::max(Duration{}, arrival(path) + reverse_), kCodelShare);
   } else {
     for (const PathRank& rank : look_ahead_.ranks())
       level.paths |= static_cast<BondPathMask>(1U << rank.path);

@@ -12,12 +12,11 @@ from the emulator's stamp. None asserts a time.
 """
 
 import argparse
-import json
 import time
 
 import harness
 from mptcp_test import counters
-from path_evidence import show
+from path_evidence import run, show
 from sites import LAN, TwoSites, Wan
 
 PACKET = 1500
@@ -191,15 +190,7 @@ def main():
     parser.add_argument("--outages", type=numbers(float), default=(1, 2, 5), help="s")
     parser.add_argument("--sessions", type=numbers(int), default=(5, 10, 15))
     parser.add_argument("--json", help="file for all values")
-    options = parser.parse_args()
-    harness.require_machine()
-    results = {}
-    for name in options.what:
-        print(f"{name}: {measures[name].__doc__.splitlines()[0]}", flush=True)
-        results[name] = measures[name](options)
-        if options.json:
-            with open(options.json, "w", encoding="ascii") as file:
-                json.dump({"options": vars(options), "results": results}, file, indent=1)
+    run(measures, parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -324,6 +324,18 @@ def measure_soak(options):
     return values
 
 
+def run(measures, options):
+    """Those of options.what, in turn; all values to the file of options.json."""
+    harness.require_machine()
+    results = {}
+    for name in options.what:
+        print(f"{name}: {measures[name].__doc__.splitlines()[0]}", flush=True)
+        results[name] = measures[name](options)
+        if options.json:
+            with open(options.json, "w", encoding="ascii") as file:
+                json.dump({"options": vars(options), "results": results}, file, indent=1)
+
+
 def main():
     measures = {name.removeprefix("measure_"): function for name, function in globals().items()
                 if name.startswith("measure_")}
@@ -339,14 +351,7 @@ def main():
     options = parser.parse_args()
     options.rtt = tuple(float(text) for text in options.rtt.split(","))
     options.outages = tuple(float(text) for text in options.outages.split(","))
-    harness.require_machine()
-    results = {}
-    for name in options.what:
-        print(f"{name}: {measures[name].__doc__.splitlines()[0]}", flush=True)
-        results[name] = measures[name](options)
-        if options.json:
-            with open(options.json, "w", encoding="ascii") as file:
-                json.dump({"options": vars(options), "results": results}, file, indent=1)
+    run(measures, options)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 """Counts the results in meson's testlog.json; the last line is `N passed, N failed, N skipped`.
 
 Usage: summary.py TESTLOG [--must-run SUITE]. With --must-run, a skipped test of that suite counts
-as failed, and so does a suite without tests: the machine could have run them."""
+as failed, and so does a suite without tests: the machine could have run them.
+
+A system test that fails is tried once more (tests/system/harness.py); those that needed it are
+named."""
 
 import json
 import sys
@@ -10,6 +13,7 @@ from pathlib import Path
 
 PASSED = {'OK', 'EXPECTEDFAIL'}
 SKIPPED = {'SKIP'}
+AGAIN = 'again   '
 
 
 def suites(test: dict) -> list:
@@ -36,13 +40,22 @@ def count(tests: list, must_run: str) -> dict:
     return names
 
 
+def tried_again(tests: list) -> list:
+    """What of the system tests passed at the second attempt only, or not even then."""
+    return [f"{test['name']}: {line.removeprefix(AGAIN)}" for test in tests
+            for line in test.get('stdout', '').splitlines() if line.startswith(AGAIN)]
+
+
 def main() -> int:
     must_run = sys.argv[sys.argv.index('--must-run') + 1] if '--must-run' in sys.argv else ''
     log = Path(sys.argv[1])
     lines = log.read_text('utf-8').splitlines() if log.exists() else []
-    names = count([json.loads(line) for line in lines if line], must_run)
+    tests = [json.loads(line) for line in lines if line]
+    names = count(tests, must_run)
     if not lines:
         names['failed'].append(f'{log} (no test ran)')
+    for name in tried_again(tests):
+        print(f'tried twice: {name}')
     for outcome in ('skipped', 'failed'):
         for name in names[outcome]:
             print(f'{outcome}: {name}')

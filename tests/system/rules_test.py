@@ -94,7 +94,7 @@ def test_rules_hold():
         rule(bench, "no-ping", Match="proto=icmp dst=10.77.0.0/24", Mode="drop")
         bench.up()
         check_explain(bench)
-        assert not harness.ping(bench.branch_site, TUNNEL["hq"][0], count=3)
+        assert not harness.ping(bench.branch_site, TUNNEL["hq"][0], count=3, exactly=True)
         assert bench.branch.drops()["rule"] == 3 == rule_of(bench, "no-ping")["packets"]
         check_duplicate(bench)
         check_pinned(bench)

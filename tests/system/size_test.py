@@ -167,7 +167,7 @@ def test_ecn():
         outer, inner = Sniffer(bench.hq_site, "fiber"), Sniffer(bench.hq_site, "wb0")
         for tos in (0, 1, 2, 3, 0xb8 | 2):
             outer.classes(is_data), inner.classes(is_echo)
-            harness.ping(bench.branch_site, address, 3, extra=["-Q", str(tos)])
+            harness.ping(bench.branch_site, address, 3, extra=["-Q", str(tos)], exactly=True)
             assert tos & 3 in outer.classes(is_data), tos
             assert inner.classes(is_echo) == [tos] * 3, tos
         if shutil.which("nft") is None:
@@ -181,7 +181,7 @@ def test_ecn():
             }""")
         for tos, out in ((2, 3), (1, 3), (3, 3), (0xb8 | 2, 0xb8 | 3), (0, None)):
             inner.classes(is_echo)
-            harness.ping(bench.branch_site, address, 3, extra=["-Q", str(tos)])
+            harness.ping(bench.branch_site, address, 3, extra=["-Q", str(tos)], exactly=True)
             assert inner.classes(is_echo) == ([] if out is None else [out] * 3), tos
         assert bench.hq.drops().get("marked_ce", 0) >= 3, bench.hq.drops()
 

@@ -83,6 +83,10 @@ class Bond {
   std::optional<DirectGrant> pass(Time now, std::uint16_t flow, std::uint32_t segments,
                                   std::uint32_t bytes) noexcept;
   const BondQueue& queue() const noexcept { return queue_; }
+  /// The flow to be given for what is pinned to a path, as BondQueue::pinned().
+  std::uint16_t pinned(std::uint8_t path, std::uint32_t key) noexcept {
+    return queue_.pinned(path, key);
+  }
   std::optional<Grant> pull(Time now) noexcept;
   /// How much of what is under way on a path will come so late that a copy over another path comes
   /// first: all behind so many bytes. None: nothing, or no budget is left.

@@ -22,6 +22,22 @@ constexpr std::uint8_t bit(std::uint8_t path) noexcept {
 
 }  // namespace
 
+std::uint16_t BondQueue::pinned(std::uint8_t path, std::uint32_t key) noexcept {
+  // Keys come in steps of a power of two, too: multiplied (Knuth 6.4), their upper bits differ.
+  const std::uint32_t mixed = key * 0x9e37'79b1U;
+  const std::size_t set = path * kPinnedMax + (mixed >> 16) % (kPinnedMax / kWays) * kWays;
+  std::size_t place = set + (mixed >> 24) % kWays;
+  bool is_free = false;
+  for (std::size_t i = set; i < set + kWays; ++i) {
+    if (keys_[i] == key) return static_cast<std::uint16_t>(kFlowsMax + i);
+    if (is_free || flows_[kFlowsMax + i].head != kNone) continue;
+    place = i;
+    is_free = true;
+  }
+  if (is_free) keys_[place] = key;
+  return static_cast<std::uint16_t>(kFlowsMax + place);
+}
+
 std::uint16_t BondQueue::make_node() noexcept {
   if (free_head_ != kNone) return std::exchange(free_head_, nodes_[free_head_].next);
   if (nodes_.size() == kRunsMax) return kNone;
@@ -60,6 +76,7 @@ bool BondQueue::push(Time now, std::uint16_t flow_id, const SegmentRun& run,
     ++counters_.refused;
     return false;
   }
+  if (flow.head == kNone) ++active_;
   Node& node = nodes_[index];
   node.run = run;
   node.since = now;
@@ -73,7 +90,6 @@ bool BondQueue::push(Time now, std::uint16_t flow_id, const SegmentRun& run,
   if (flow.list == List::None) {
     flow.deficit = kDeficitStep;
     enlist(flow_id, List::New);
-    ++active_;
   }
   return true;
 }
@@ -113,6 +129,10 @@ std::optional<TakenRun> BondQueue::pull(Time now, std::span<const PathOffer> off
   std::size_t misses = 0;
   for (const List list : {List::New, List::Old}) {
     for (std::uint16_t id = list_of(list).head; id != kNone && misses < kScanMax;) {
+      if (flows_[id].head == kNone) {
+        id = retire(id);
+        continue;
+      }
       if (path_of(id) && (allowed(id) & offered) == 0) {  // in nobody's way
         id = flows_[id].next;
         continue;
@@ -127,6 +147,17 @@ std::optional<TakenRun> BondQueue::pull(Time now, std::span<const PathOffer> off
     }
   }
   return {};
+}
+
+/// An empty flow is old before it is forgotten (RFC 8290 4.2): else those whose windows are short
+/// would be new with each packet, and starve the rest. Returns whose turn it is, as end_turn().
+std::uint16_t BondQueue::retire(std::uint16_t id) noexcept {
+  const List from = flows_[id].list;
+  const std::uint16_t next = flows_[id].next;
+  delist(id);
+  flows_[id].list = List::None;
+  if (from == List::New) enlist(id, List::Old);
+  return next;
 }
 
 /// To the end of the old flows with new credit. Returns whose turn it is in the list it stood in.
@@ -168,8 +199,6 @@ TakenRun BondQueue::take(Time now, std::uint16_t id, Place place, const PathOffe
   flow.deficit -= static_cast<std::int32_t>(bytes);
   if (flow.head != kNone) return taken;
   for (Cursor& cursor : flow.cursors) cursor = {};
-  delist(id);
-  flow.list = List::None;
   --active_;
   return taken;
 }

@@ -75,10 +75,10 @@ class BondQueue {
   static constexpr std::size_t kPinnedMax = 64;  // of each path
   static constexpr std::size_t kRunsMax = 32768;
 
-  /// The bucket of all that is pinned to `path` and has the same `key`, up to chance.
-  static constexpr std::uint16_t pinned(std::uint8_t path, std::uint32_t key) noexcept {
-    return static_cast<std::uint16_t>(kFlowsMax + path * kPinnedMax + key % kPinnedMax);
-  }
+  /// The bucket of all that is pinned to `path` and has the same `key`. For its next packet: an
+  /// empty one may get another key. Keys share one only if all eight that either may have are
+  /// taken.
+  std::uint16_t pinned(std::uint8_t path, std::uint32_t key) noexcept;
   /// The path that a bucket is pinned to; none: it may use all.
   static constexpr std::optional<std::uint8_t> path_of(std::uint16_t flow) noexcept {
     if (flow < kFlowsMax) return {};
@@ -115,6 +115,7 @@ class BondQueue {
 
  private:
   static constexpr std::uint16_t kNone = 0xffff;
+  static constexpr std::size_t kWays = 8;
   struct Node {
     SegmentRun run;
     Time since{};
@@ -152,6 +153,7 @@ class BondQueue {
   void unlink(Flow& flow, std::uint16_t index) noexcept;
   std::optional<Place> seek(std::uint16_t flow, const PathOffer& offer) noexcept;
   std::uint16_t end_turn(std::uint16_t flow, std::int32_t step) noexcept;
+  std::uint16_t retire(std::uint16_t flow) noexcept;
   const LevelFlow& level_of(std::uint16_t flow) const noexcept {
     const auto path = path_of(flow);
     return path ? pinned_[*path] : flows_[flow].level;
@@ -172,6 +174,7 @@ class BondQueue {
 
   std::vector<Flow> flows_;
   std::array<LevelFlow, kBondPathsMax> pinned_{};
+  std::array<std::uint32_t, kBondPathsMax * kPinnedMax> keys_{};  // who had each bucket last
   std::vector<Node> nodes_;
   std::uint16_t free_head_ = kNone;
   FlowList new_, old_;

@@ -32,7 +32,8 @@ enum class InnerKind : std::uint8_t { Data, Ack, Ping };
 /// One packet of the hosts.
 struct InnerPacket {
   std::uint16_t flow = 0;
-  std::uint16_t bucket = 0;  // of BondQueue
+  std::uint16_t bucket = 0;  // of BondQueue, or the key of one
+  int pinned = -1;           // to this WAN
   InnerKind kind = InnerKind::Data;
   bool is_ect = false, is_ce = false;
   std::uint16_t bytes = kSegmentBytes;

@@ -93,10 +93,9 @@ void Lab::receive(const Datagram& datagram) {
 }
 
 void Lab::make_flow(const FlowSpec& flow, std::uint16_t id) {
-  const std::uint16_t bucket =
-      flow.pinned < 0 ? id : BondQueue::pinned(static_cast<std::uint8_t>(flow.pinned), id);
-  TcpSource::Output out = [this, bucket](InnerPacket packet) {
-    packet.bucket = bucket;
+  TcpSource::Output out = [this, id, pinned = flow.pinned](InnerPacket packet) {
+    packet.bucket = id;
+    packet.pinned = pinned;
     near_.from_lan(packet);
   };
   TcpSink::Output back = [this](const InnerPacket& packet) { far_.from_lan(packet); };

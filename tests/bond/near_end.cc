@@ -70,16 +70,19 @@ void NearEnd::from_lan(const InnerPacket& packet) {
   }
   const auto number = static_cast<std::uint32_t>(kept_first_ + kept_.size());
   bond_.set_hold(packet.flow, hold_);
-  if (const auto direct = bond_.pass(world_.now(), packet.bucket, 1, packet.bytes)) {
+  const std::uint16_t bucket =
+      packet.pinned < 0 ? packet.bucket
+                        : bond_.pinned(static_cast<std::uint8_t>(packet.pinned), packet.bucket);
+  if (const auto direct = bond_.pass(world_.now(), bucket, 1, packet.bytes)) {
     kept_.push_back({packet, next_sequence_[packet.flow]++});
     return send_grant({.run = {number, 0, 1, packet.bytes, packet.bytes},
                        .path = direct->path,
-                       .flow = packet.bucket,
+                       .flow = bucket,
                        .kind = direct->kind});
   }
   const SegmentRun run{number, 0, 1, packet.bytes, packet.bytes};
   const EcnCapable ecn = packet.is_ect ? EcnCapable::Yes : EcnCapable::No;
-  if (!bond_.push(world_.now(), packet.bucket, run, ecn)) return;
+  if (!bond_.push(world_.now(), bucket, run, ecn)) return;
   kept_.push_back({packet, next_sequence_[packet.flow]++});
   pump();
 }

@@ -135,6 +135,21 @@ TEST_SUITE("bond queue") {
     CHECK(pull(queue, offer(0))->run.packet == 300);
   }
 
+  TEST_CASE("RFC 8290 4.2: flows that keep running empty do not starve one that waits") {
+    BondQueue queue;
+    for (std::uint32_t i = 0; i < 1000; ++i)
+      REQUIRE(queue.push(Time{1s}, 9, packet(i), EcnCapable::No));
+    std::size_t taken = 0;
+    for (std::uint32_t turn = 0; turn < 300; ++turn) {  // each comes back as soon as it is served
+      for (std::uint16_t flow = 0; flow < 3; ++flow)
+        if (queue.flow_bytes(flow) == 0)
+          REQUIRE(queue.push(Time{1s}, flow, packet(2000 + turn), EcnCapable::No));
+      if (pull(queue, offer(0))->flow == 9) ++taken;
+    }
+    CHECK(taken >= 70);
+    CHECK(taken <= 80);
+  }
+
   TEST_CASE("turns are fair by bytes when a path takes large quanta") {
     BondQueue queue;
     for (std::uint32_t i = 0; i < 30; ++i) {
@@ -154,7 +169,7 @@ TEST_SUITE("bond queue") {
 
   TEST_CASE("what is pinned to a path waits for it, and takes any other while it is away") {
     BondQueue queue;
-    const auto pinned = BondQueue::pinned(1, 7);
+    const auto pinned = queue.pinned(1, 7);
     queue.set_pinned(1, {.paths = 0b10});
     REQUIRE(queue.push(Time{1s}, pinned, packet(0), EcnCapable::No));
     REQUIRE(queue.push(Time{1s}, pinned, packet(1), EcnCapable::No));
@@ -169,7 +184,7 @@ TEST_SUITE("bond queue") {
     BondQueue queue;
     queue.set_pinned(1, {.paths = 0b10});
     for (std::uint32_t key = 0; key < BondQueue::kPinnedMax; ++key)
-      REQUIRE(queue.push(Time{1s}, BondQueue::pinned(1, key), packet(key), EcnCapable::No));
+      REQUIRE(queue.push(Time{1s}, queue.pinned(1, key), packet(key), EcnCapable::No));
     REQUIRE(queue.push(Time{1s}, 5, packet(1000), EcnCapable::No));
     CHECK(pull(queue, offer(0))->run.packet == 1000);
   }
@@ -178,13 +193,37 @@ TEST_SUITE("bond queue") {
     BondQueue queue;
     queue.set_pinned(0, {.paths = 0b01});
     for (std::uint32_t i = 0; i < 30; ++i) {
-      REQUIRE(queue.push(Time{1s}, BondQueue::pinned(0, 1), packet(i), EcnCapable::No));
-      REQUIRE(queue.push(Time{1s}, BondQueue::pinned(0, 1), packet(100 + i), EcnCapable::No));
-      REQUIRE(queue.push(Time{1s}, BondQueue::pinned(0, 2), packet(200 + i), EcnCapable::No));
+      REQUIRE(queue.push(Time{1s}, queue.pinned(0, 1), packet(i), EcnCapable::No));
+      REQUIRE(queue.push(Time{1s}, queue.pinned(0, 1), packet(100 + i), EcnCapable::No));
+      REQUIRE(queue.push(Time{1s}, queue.pinned(0, 2), packet(200 + i), EcnCapable::No));
     }
     unsigned single = 0;
     for (int i = 0; i < 30; ++i) single += pull(queue, offer(0))->run.packet >= 200;
     CHECK(single == 15);
+  }
+
+  TEST_CASE("pinned flows of different keys have one share each, however their keys are made") {
+    constexpr std::uint32_t kFlows = 15, kTurns = 20;
+    for (const std::uint32_t step : {1U, 8U, 64U, 4096U}) {
+      BondQueue queue;
+      queue.set_pinned(0, {.paths = 0b01});
+      for (std::uint32_t i = 0; i < kTurns; ++i)
+        for (std::uint32_t flow = 0; flow < kFlows; ++flow)
+          REQUIRE(queue.push(Time{1s}, queue.pinned(0, flow * step), packet(flow), EcnCapable::No));
+      std::array<std::uint32_t, kFlows> taken{};
+      for (std::uint32_t i = 0; i < kFlows * kTurns / 2; ++i)
+        ++taken[pull(queue, offer(0))->run.packet];
+      for (std::uint32_t flow = 0; flow < kFlows; ++flow) CHECK(taken[flow] == kTurns / 2);
+    }
+  }
+
+  TEST_CASE("a bucket that ran empty is there for other keys") {
+    BondQueue queue;
+    queue.set_pinned(0, {.paths = 0b01});
+    for (std::uint32_t key = 0; key < 1000; ++key) {
+      REQUIRE(queue.push(Time{1s}, queue.pinned(0, key), packet(key), EcnCapable::No));
+      CHECK(pull(queue, offer(0))->run.packet == key);
+    }
   }
 
   TEST_CASE("one flow fills two thirds of the room at most, another one still gets in") {

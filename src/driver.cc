@@ -33,12 +33,8 @@ void Driver::turn(Time deadline) {
   readable_.clear();
   if (rest_.until() != Rest::kNone) io_.rest(rest_.until());
   io_.wait(std::min(node_.next_timeout(), deadline));
-  // Two clocks, for a machine may hold us up between them. What was there before the first has been
-  // read: only so much may a timer count as silence. What is read came before the second: by the
-  // first its delay would be too short, and so would be the round trip that is reckoned from it.
-  const Time drained_by = monotonic_now();
+  const Time now = monotonic_now();
   const std::span<Completion> batch = io_.reap();
-  const Time now = batch.empty() ? drained_by : monotonic_now();
   if (batching_ == Batching::Whole) rest_.on_turn(now, load_of(batch));
   for (Completion& completion : batch) {
     handle(now, completion);
@@ -47,7 +43,7 @@ void Driver::turn(Time deadline) {
   }
   node_.on_batch_end(now, out_);
   flush();
-  if (io_.drained() && node_.next_timeout() <= drained_by) {
+  if (io_.drained() && node_.next_timeout() <= now) {
     node_.on_timer(now, wall_now(), out_);
     flush();
   }

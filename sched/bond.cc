@@ -240,6 +240,7 @@ void Bond::refresh(Time now) noexcept {
   choose_home({outlooks.data(), count});
   wake_ = now;
   if (count == 0) return;
+  queue_.set_path_count(count);
   const Duration round_trip = std::max(Duration{}, look_ahead_.slowest() + reverse_);
   codel_.target = kCodelMin + scaled(round_trip, kCodelShare);
   queue_.set_codel(codel_);

@@ -76,7 +76,7 @@ bool BondQueue::push(Time now, std::uint16_t flow_id, const SegmentRun& run,
     ++counters_.refused;
     return false;
   }
-  if (flow.head == kNone) ++active_;
+  if (flow.head == kNone) count_active(flow_id, 1);
   Node& node = nodes_[index];
   node.run = run;
   node.since = now;
@@ -149,6 +149,11 @@ std::optional<TakenRun> BondQueue::pull(Time now, std::span<const PathOffer> off
   return {};
 }
 
+void BondQueue::count_active(std::uint16_t id, int change) noexcept {
+  active_ += static_cast<std::size_t>(change);
+  if (path_of(id)) active_pinned_ += static_cast<std::size_t>(change);
+}
+
 /// An empty flow is old before it is forgotten (RFC 8290 4.2): else those whose windows are short
 /// would be new with each packet, and starve the rest. Returns whose turn it is, as end_turn().
 std::uint16_t BondQueue::retire(std::uint16_t id) noexcept {
@@ -164,7 +169,8 @@ std::uint16_t BondQueue::retire(std::uint16_t id) noexcept {
 std::uint16_t BondQueue::end_turn(std::uint16_t id, std::int32_t step) noexcept {
   const List from = flows_[id].list;
   const std::uint16_t next = flows_[id].next;
-  flows_[id].deficit += step;
+  const bool is_manifold = active_pinned_ > 0 && !path_of(id);
+  flows_[id].deficit += is_manifold ? step * static_cast<std::int32_t>(path_count_) : step;
   delist(id);
   enlist(id, List::Old);
   return from == List::Old && next == kNone ? id : next;
@@ -199,7 +205,7 @@ TakenRun BondQueue::take(Time now, std::uint16_t id, Place place, const PathOffe
   flow.deficit -= static_cast<std::int32_t>(bytes);
   if (flow.head != kNone) return taken;
   for (Cursor& cursor : flow.cursors) cursor = {};
-  --active_;
+  count_active(id, -1);
   return taken;
 }
 

@@ -98,6 +98,9 @@ class BondQueue {
   std::uint64_t bytes() const noexcept { return bytes_; }
   std::uint64_t flow_bytes(std::uint16_t flow) const noexcept { return flows_[flow].bytes; }
   std::size_t backlogged_flows() const noexcept { return active_; }
+  /// So many paths take something. Beside what is pinned to one of them, a flow that may use all is
+  /// worth as many turns: a connection with a subflow on each has as many, too.
+  void set_path_count(std::size_t count) noexcept { path_count_ = count; }
   void set_limit(std::uint64_t bytes) noexcept { limit_bytes_ = bytes; }
   void set_codel(const CodelSettings& settings) noexcept { codel_ = settings; }
   /// A flow whose packets are evened out elsewhere, or no longer (no paths).
@@ -154,6 +157,7 @@ class BondQueue {
   std::optional<Place> seek(std::uint16_t flow, const PathOffer& offer) noexcept;
   std::uint16_t end_turn(std::uint16_t flow, std::int32_t step) noexcept;
   std::uint16_t retire(std::uint16_t flow) noexcept;
+  void count_active(std::uint16_t flow, int change) noexcept;
   const LevelFlow& level_of(std::uint16_t flow) const noexcept {
     const auto path = path_of(flow);
     return path ? pinned_[*path] : flows_[flow].level;
@@ -178,7 +182,8 @@ class BondQueue {
   std::vector<Node> nodes_;
   std::uint16_t free_head_ = kNone;
   FlowList new_, old_;
-  std::size_t active_ = 0;
+  std::size_t active_ = 0, active_pinned_ = 0;
+  std::size_t path_count_ = 1;
   std::uint64_t bytes_ = 0;
   std::uint64_t limit_bytes_ = 16 << 20;
   std::uint64_t pushed_ = 0;

@@ -217,6 +217,23 @@ TEST_SUITE("bond queue") {
     }
   }
 
+  TEST_CASE("a flow on all paths has the turns of a connection with a subflow on each") {
+    BondQueue queue;
+    queue.set_path_count(3);
+    for (std::uint8_t path = 0; path < 3; ++path)
+      queue.set_pinned(path, {.paths = static_cast<BondPathMask>(1U << path)});
+    for (std::uint32_t i = 0; i < 300; ++i) {
+      REQUIRE(queue.push(Time{1s}, 4, packet(i), EcnCapable::No));
+      for (std::uint8_t path = 0; path < 3; ++path)
+        REQUIRE(queue.push(Time{1s}, queue.pinned(path, 9), packet(1000 + i), EcnCapable::No));
+    }
+    unsigned of_flow = 0;
+    for (int i = 0; i < 600; ++i)
+      of_flow += pull(queue, offer(static_cast<std::uint8_t>(i % 3)))->run.packet < 1000;
+    CHECK(of_flow >= 290);
+    CHECK(of_flow <= 310);
+  }
+
   TEST_CASE("a bucket that ran empty is there for other keys") {
     BondQueue queue;
     queue.set_pinned(0, {.paths = 0b01});

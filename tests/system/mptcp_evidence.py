@@ -3,18 +3,20 @@
 
     WANBOND=... WANBOND_LAB=... python3 tests/system/mptcp_evidence.py shares --wans 5
     ... [--json FILE] shares|fairness|failure [--wans N] [--rate MBIT] [--rtt MS] [--count N]
-        [--cc NAME] [--outages S,...] [--sessions N,...] [--seconds S]
+        [--cc NAME] [--outages S,...] [--sessions N,...] [--seconds S] [--ipv6]
 
-A client behind branch has one NIC with an address for each WAN and downloads from behind hq. Rates
-are those of the applications, as shares of what the WANs carry of TCP's payload in the tunnel. A
-failure is a silent cut of the first WAN, both ways, with all that is under way in it; times count
-from the emulator's stamp. None asserts a time.
+A client behind branch has one NIC with an address for each WAN and downloads from behind hq; with
+--ipv6 it made itself IPv6 addresses from a router advertisement. Rates are those of the
+applications, as shares of what the WANs carry of TCP's payload in the tunnel. A failure is a silent
+cut of the first WAN, both ways, with all that is under way in it; times count from the emulator's
+stamp. None asserts a time.
 """
 
 import argparse
 import time
 
 import harness
+from advertise import advertise
 from mptcp_test import counters
 from path_evidence import run, show
 from sites import LAN, TwoSites, Wan
@@ -22,6 +24,9 @@ from sites import LAN, TwoSites, Wan
 PACKET = 1500
 # IPv4, UDP, wanbond; inner IPv4, TCP with timestamps and a data sequence mapping.
 OVERHEAD = 20 + 8 + 32 + 20 + 20 + 40
+OVERHEAD_IPV6 = 20  # more
+PREFIXES = "fd01:{}::"  # of the client's LAN, one for each WAN
+SERVER6 = "fd02::10"
 WINDOW_FAILED_NS, WINDOW_BACK_NS = 100e6, 200e6
 ENOUGH = 0.9
 STALL_WITHIN_NS = 300e6  # of the cut: what stalls later has another reason
@@ -38,26 +43,61 @@ def addresses(options):
     return [f"{LAN['branch']}.{10 + number}" for number in range(options.wans)]
 
 
+def addresses6(namespace, device, scope):
+    """Its IPv6 addresses that are in use."""
+    lines = namespace.ip("-6", "-o", "address", "show", "dev", device, "scope", scope,
+                         "-tentative").splitlines()
+    return sorted(line.split()[3].partition("/")[0] for line in lines)
+
+
+def make_ipv6(bench, options):
+    """The same LANs by IPv6; the client's addresses, one for each WAN."""
+    client, server = bench.branch_lan, bench.hq_lan
+    prefixes = [PREFIXES.format(number) for number in range(1, options.wans + 1)]
+    for site, lans in ((bench.branch_site, prefixes), (bench.hq_site, ["fd02::"])):
+        site.write("/proc/sys/net/ipv6/conf/all/forwarding", "1")
+        for lan in lans:
+            site.ip("address", "add", f"{lan}1/64", "dev", "lan", "nodad")
+    server.ip("address", "add", f"{SERVER6}/64", "dev", "eth0", "nodad")
+    server.ip("route", "add", "default", "via", "fd02::1")
+    bench.branch.section("Peer hq")["AllowedIPs"] += ", fd02::/64"
+    bench.hq.section("Peer branch")["AllowedIPs"] += ", fd01::/16"
+    harness.wait_for(lambda: addresses6(bench.branch_site, "lan", "link"), 10, "a router's address")
+    advertise(bench.branch_site, "lan", prefixes)
+    harness.wait_for(lambda: len(addresses6(client, "eth0", "global")) == options.wans, 10,
+                     "addresses by advertisement")
+    return addresses6(client, "eth0", "global")
+
+
 def prepare(bench, options):
     """An endpoint for each further address of the client's NIC."""
     client, server = bench.branch_lan, bench.hq_lan
     for host in (client, server):
         host.ip("mptcp", "limits", "set", "subflow", str(options.wans - 1),
                 "add_addr_accepted", "8")
+    if options.ipv6:
+        for address in make_ipv6(bench, options):
+            client.ip("mptcp", "endpoint", "add", address, "dev", "eth0", "subflow")
+        return
     for address in addresses(options)[1:]:
         client.ip("address", "add", f"{address}/24", "dev", "eth0")
         client.ip("mptcp", "endpoint", "add", address, "dev", "eth0", "subflow")
 
 
+def server_address(options):
+    return SERVER6 if options.ipv6 else f"{LAN['hq']}.10"
+
+
 def download(bench, options, mptcp=1):
-    return harness.Flow(bench, bench.hq_lan, bench.branch_lan, f"{LAN['hq']}.10", "tcp",
+    return harness.Flow(bench, bench.hq_lan, bench.branch_lan, server_address(options), "tcp",
                         bytes=1 << 40, mptcp=mptcp, serve=1, sample=5,
                         **({"cc": options.cc} if options.cc else {}))
 
 
 def payload_bits(options):
     """What one WAN carries for applications, bit/s."""
-    return options.rate * 1e6 * (PACKET - OVERHEAD) / PACKET
+    overhead = OVERHEAD + (OVERHEAD_IPV6 if options.ipv6 else 0)
+    return options.rate * 1e6 * (PACKET - overhead) / PACKET
 
 
 def bits_between(samples, start, end):
@@ -81,7 +121,7 @@ def measure_shares(options):
             time.sleep(options.seconds)
             after = {name: bench.branch.path(name)["rx_bytes"] for name in names}
             end = time.monotonic_ns()
-            pings = harness.ping(bench.branch_lan, f"{LAN['hq']}.10", count=20)
+            pings = harness.ping(bench.branch_lan, server_address(options), count=20)
             flow.finish()
             samples = flow.result()["samples"]
             share = bits_between(samples, start, end) / (options.wans * payload_bits(options))
@@ -137,7 +177,7 @@ def fail_once(options, outage, values):
         time.sleep(4)
         cut = bench.lab.cut("wan1")
         time.sleep(0.2)
-        late = harness.Flow(bench, bench.hq_lan, bench.branch_lan, f"{LAN['hq']}.10", "tcp",
+        late = harness.Flow(bench, bench.hq_lan, bench.branch_lan, server_address(options), "tcp",
                             bytes=10_000, mptcp=1, serve=1)  # connects 0.5 s after the cut
         time.sleep(max(0.0, outage - (time.monotonic_ns() - cut) / 1e9))
         restored = bench.lab.restore("wan1")
@@ -189,6 +229,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=5, help="that are measured")
     parser.add_argument("--outages", type=numbers(float), default=(1, 2, 5), help="s")
     parser.add_argument("--sessions", type=numbers(int), default=(5, 10, 15))
+    parser.add_argument("--ipv6", action="store_true", help="by router advertisements")
     parser.add_argument("--json", help="file for all values")
     run(measures, parser.parse_args())
 

@@ -223,20 +223,6 @@ std::optional<InnerArrival> Session::in_turn(Time now, const InnerArrival& inner
   return inner;
 }
 
-bool Session::hold(Time now, const InnerArrival& arrival, std::uint8_t outer_class) noexcept {
-  const Bytes packet = arrival.room.subspan(kVirtioHeaderBytes);
-  const auto inner = parse_inner(packet);
-  if (!inner || !HeldAcks::may_wait(*inner)) return false;
-  const Flow* flow = flows_.find(digest_(reversed(*inner)));
-  if (flow == nullptr) return false;
-  return held_acks_.hold(now, flow->stream(FlowTrack::Data),
-                         {.content = arrival.room,
-                          .flags = arrival.flags,
-                          .note = outer_class,
-                          .end = newest_acknowledged(packet, *inner)},
-                         dispatcher_.held_round_trip(*flow));
-}
-
 /// What the peer says of any of our paths.
 void Session::on_reports(Time now, FrameReader frames, Outbox& out) noexcept {
   const auto to = repair_route(now);

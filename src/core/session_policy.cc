@@ -85,6 +85,20 @@ InnerPacket Session::reversed(const InnerPacket& inner) noexcept {
   return back;
 }
 
+bool Session::hold(Time now, const InnerArrival& arrival, std::uint8_t outer_class) noexcept {
+  const Bytes packet = arrival.room.subspan(kVirtioHeaderBytes);
+  const auto inner = parse_inner(packet);
+  if (!inner || !HeldAcks::may_wait(*inner)) return false;
+  const Flow* flow = flows_.find(digest_(reversed(*inner)));
+  if (flow == nullptr) return false;
+  return held_acks_.hold(now, flow->stream(FlowTrack::Data),
+                         {.content = arrival.room,
+                          .flags = arrival.flags,
+                          .note = outer_class,
+                          .end = newest_acknowledged(packet, *inner)},
+                         dispatcher_.held_round_trip(*flow));
+}
+
 /// A flow is known by the packets of its own direction, those to the peer.
 bool Session::on_inner(Time now, Bytes packet, const InnerPacket& inner) noexcept {
   if (policy_.subflows().is_worth(now, inner)) watch_subflow(now, packet, inner);

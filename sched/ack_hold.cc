@@ -22,7 +22,10 @@ void AckHold::on_sent(Time now, std::uint32_t begin, std::uint32_t end) noexcept
   if (next_ == 0) begin_ = begin;
   if (next_ != first_) {
     Mark& last = at(next_ - 1);
-    if (serial_distance<32>(end, last.end) <= 0) return;
+    if (serial_distance<32>(end, last.end) <= 0) {
+      resent_ = now;
+      return;
+    }
     if (now - last.sent < kMarkEvery) {
       last.end = end;
       return;
@@ -40,6 +43,8 @@ Time AckHold::release(Time now, std::uint32_t end, Duration round_trip) noexcept
   const bool is_noted = next_ > 0 && (!is_beginning_ || answered > 0);
   if (round_trip <= Duration{} || !is_noted) return last_ = std::max(last_, now);
   Time due = newest_ + round_trip;
+  // Its answer would tell the sender, by its time stamp, how short the way really is.
+  if (resent_ != Time{}) due = std::max(due, resent_ + round_trip);
   is_beginning_ = from_ == HoldFrom::Start && is_beginning_ && answered <= kSpreadBytes;
   if (is_beginning_ && answered > kSpreadFrom)
     due += scaled(round_trip, kSpreadShare * (answered - kSpreadFrom) / kSpreadBytes);

@@ -22,8 +22,8 @@ class AckHold {
  public:
   explicit AckHold(HoldFrom from = HoldFrom::Start) noexcept : from_(from) {}
 
-  /// The flow's data from `begin` up to `end` (its own sequence numbers) goes out. What went out
-  /// before is ignored.
+  /// The flow's data from `begin` up to `end` (its own sequence numbers) goes out. For a round trip
+  /// after something that went out before, all acknowledgements wait for the end of that.
   void on_sent(Time now, std::uint32_t begin, std::uint32_t end) noexcept;
   /// When an acknowledgement that answers data up to `end` is to be handed to the sender; at once,
   /// but in order, with a round trip of 0.
@@ -44,6 +44,7 @@ class AckHold {
   HoldFrom from_;
   Time newest_{};  // sending time of the newest data answered
   Time last_{};    // the last release
+  Time resent_{};  // when the host last sent something again; Time{}: never
 };
 
 }  // namespace wanbond

@@ -13,6 +13,7 @@ constexpr double kFirstWindow = 15e3;  // bytes: ten segments (RFC 6928)
 constexpr double kGainMin = 1.03;
 constexpr double kLossMax = 0.001, kFarther = 2, kSmall = 0.3;
 constexpr double kDelayFollow = 0.002;  // downwards, per update
+constexpr double kLongerMax = 1.25;     // BBR bears twice its shortest round trip
 constexpr Duration kMargin = 2ms;
 
 BondPathMask bit(std::uint8_t path) noexcept { return static_cast<BondPathMask>(1U << path); }
@@ -45,12 +46,26 @@ BondPathMask HoldPlan::choose(std::span<const HoldOutlook> paths, Duration rever
   return best_mask;
 }
 
+bool HoldPlan::has_any(std::span<const HoldOutlook> paths) const noexcept {
+  return std::any_of(paths.begin(), paths.end(),
+                     [&](const HoldOutlook& path) { return (paths_ & bit(path.path)) != 0; });
+}
+
+BondPathMask HoldPlan::near(std::span<const HoldOutlook> paths, Duration reverse) const noexcept {
+  BondPathMask mask = 0;
+  for (const HoldOutlook& path : paths)
+    if (path.hold + reverse + kMargin <= scaled(round_trip_, kLongerMax)) mask |= bit(path.path);
+  return mask;
+}
+
 void HoldPlan::update(Time now, std::span<const HoldOutlook> paths, Duration reverse) noexcept {
   if (paths.empty()) return;
-  const bool is_kept = now <= kept_until_;
+  const bool is_kept = now <= kept_until_ && has_any(paths);
   const BondPathMask before = paths_;
-  if (now > frozen_until_ || paths_ == 0)
-    paths_ = static_cast<BondPathMask>(choose(paths, reverse) | (is_kept ? paths_ : 0));
+  if (now > frozen_until_ || paths_ == 0) {
+    const BondPathMask chosen = choose(paths, reverse);
+    paths_ = is_kept ? static_cast<BondPathMask>(paths_ | (chosen & near(paths, reverse))) : chosen;
+  }
   Duration least = Duration::max();
   BytesPerSecond sum = 0;
   for (const HoldOutlook& path : paths) {

@@ -24,7 +24,7 @@ struct HoldOutlook {
 
 /// A longer path is worth its delay if the flow gets more done in its first 10 s with it. What a
 /// living flow has seen is kept: BBR remembers the shortest round trip for 10 s and would send too
-/// little when it grows again.
+/// little when it grows. So a much longer path has to wait until no held flow lives.
 class HoldPlan {
  public:
   /// `reverse`: what a round trip adds to a one-way delay, clocks' offset included.
@@ -48,6 +48,9 @@ class HoldPlan {
 
  private:
   BondPathMask choose(std::span<const HoldOutlook> paths, Duration reverse) const noexcept;
+  bool has_any(std::span<const HoldOutlook> paths) const noexcept;
+  /// Those that fit into the round trip, or lengthen it little.
+  BondPathMask near(std::span<const HoldOutlook> paths, Duration reverse) const noexcept;
 
   BondPathMask paths_ = 0;
   Duration round_trip_{}, arrival_{};

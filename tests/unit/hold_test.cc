@@ -30,12 +30,13 @@ TEST_SUITE("hold") {
     CHECK(hold.release(Time{1s} + 51ms, 31'000, 20ms) == first);
   }
 
-  TEST_CASE("what the host sends again does not move its time") {
+  TEST_CASE("what the host sends again has the same round trip, and so has all behind it") {
     AckHold hold;
     for (std::uint32_t i = 0; i < 40; ++i)
       hold.on_sent(Time{1s} + i * 1ms, 1000 * i, 1000 * (i + 1));
     hold.on_sent(Time{1s} + 90ms, 29'000, 30'000);
-    CHECK(hold.release(Time{1s} + 91ms, 30'000, 100ms) == Time{1s} + 130ms);
+    CHECK(hold.release(Time{1s} + 91ms, 30'000, 100ms) == Time{1s} + 190ms);
+    CHECK(hold.release(Time{1s} + 192ms, 40'000, 100ms) == Time{1s} + 192500us);
   }
 
   TEST_CASE("an acknowledgement of what was never noted does not wait") {
@@ -112,6 +113,28 @@ TEST_SUITE("hold") {
     plan.update(Time{11s}, poor, 0ms);
     CHECK(plan.paths() == 0b01);
     CHECK(plan.round_trip() < first);
+  }
+
+  TEST_CASE("while a held flow lives no path joins that makes the round trip much longer") {
+    std::array<HoldOutlook, 2> paths{{{0, 20ms, 15ms, 5e6, 0}, {1, 60ms, 55ms, 1e5, 0}}};
+    HoldPlan plan;
+    plan.update(Time{1s}, paths, 0ms);
+    REQUIRE(plan.paths() == 0b01);
+    const Duration first = plan.round_trip();
+    plan.freeze_until(Time{6s});
+    plan.keep_until(Time{10s});
+    paths[1].capacity = 5e6;  // it was not known before
+    plan.update(Time{7s}, paths, 0ms);
+    CHECK(plan.paths() == 0b01);
+    CHECK(plan.round_trip() == first);
+    HoldPlan bereft = plan;
+    bereft.update(Time{8s}, std::span(paths).last(1), 0ms);  // its only path is gone
+    CHECK(bereft.paths() == 0b10);
+    CHECK(bereft.round_trip() >= 60ms);
+    paths[1].hold = 24ms;
+    plan.update(Time{8s}, paths, 0ms);
+    CHECK(plan.paths() == 0b11);
+    CHECK(plan.round_trip() <= first * 5 / 4);
   }
 
   TEST_CASE("flows are held that were asked for; the plan is frozen for one that begins alone") {

@@ -43,7 +43,7 @@ def test_delay():
             print(f"  {address}: min {times[0]:.2f} median {times[50]:.2f} p95 {times[95]:.2f} ms")
             assert len(times) == 100
             assert times[0] >= 40.0, times[0]
-            assert times[50] <= 45.0, times[50]  # 40.4 where nothing else runs
+            assert times[50] <= 45.0, times[50]
         sound(lab)
 
 

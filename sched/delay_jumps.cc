@@ -6,6 +6,8 @@ namespace wanbond {
 namespace {
 
 constexpr std::uint32_t kTailShare = 100;
+// A path of few seconds may have met that many pauses of a machine or one burst of a young flow.
+constexpr std::uint32_t kSparedLeast = 3;
 
 }  // namespace
 
@@ -27,7 +29,7 @@ void DelayJumps::close_slot(Time now) noexcept {
 Duration DelayJumps::find_tail() const noexcept {
   std::uint32_t total = 0;
   for (std::size_t bin = 0; bin < kBins; ++bin) total += current_[bin] + previous_[bin];
-  std::uint32_t spared = std::max(total / kTailShare, std::uint32_t{1});
+  std::uint32_t spared = std::max(total / kTailShare, kSparedLeast);
   for (std::size_t bin = kBins; bin-- > 1;) {
     const auto count = std::uint32_t{current_[bin]} + previous_[bin];
     if (count > spared) return kBin * (static_cast<std::int64_t>(bin) + 1);

@@ -20,8 +20,8 @@ class DelayJumps {
     if (now >= slot_end_) close_slot(now);
     if (jump > largest_) largest_ = jump;
   }
-  /// What 99 of 100 spans, and all but one, have stayed below; a multiple of 4 ms, at most 256 ms;
-  /// 0 before there are two.
+  /// What 99 of 100 spans, and all but three, have stayed below; a multiple of 4 ms, at most
+  /// 256 ms; 0 before a fourth has gone above.
   Duration tail() const noexcept { return tail_; }
 
  private:

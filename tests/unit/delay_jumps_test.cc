@@ -28,9 +28,9 @@ TEST_SUITE("delay_jumps") {
     CHECK(one_in_200.tail() == 8ms);
   }
 
-  TEST_CASE("a single jump says nothing, a second one does") {
+  TEST_CASE("three jumps say nothing, a fourth one does") {
     DelayJumps jumps;
-    Time now = feed(jumps, Time{1s}, 21, 20, 50ms);
+    Time now = feed(jumps, Time{1s}, 61, 20, 50ms);
     CHECK(jumps.tail() == 0ms);
     now = feed(jumps, now, 21, 20, 50ms);
     CHECK(jumps.tail() == 52ms);

@@ -151,14 +151,17 @@ void VirtioHeader::write(std::span<std::byte, kVirtioHeaderBytes> out) const noe
 std::optional<SuperPacket> SuperPacket::parse(Bytes read) noexcept {
   const auto virtio = VirtioHeader::parse(read);
   if (!virtio) return {};
-  const auto inner = parse_inner(read.subspan(kVirtioHeaderBytes));
-  if (!inner) return {};
-  SuperPacket super;
-  super.packet_ = read.subspan(kVirtioHeaderBytes, inner->total_bytes);
-  super.inner_ = *inner;
-  super.virtio_ = *virtio;
-  if (!super.fits_checksum() || !super.fits_gso()) return {};
+  std::optional<SuperPacket> super(std::in_place);  // filled in its place: it is not small
+  const bool is_sane = parse_inner(read.subspan(kVirtioHeaderBytes), super->inner_) &&
+                       super->fits(*virtio, read.subspan(kVirtioHeaderBytes));
+  if (!is_sane) super.reset();
   return super;
+}
+
+bool SuperPacket::fits(const VirtioHeader& virtio, Bytes read) noexcept {
+  packet_ = read.first(inner_.total_bytes);
+  virtio_ = virtio;
+  return fits_checksum() && fits_gso();
 }
 
 // Checks the place of a partial checksum, and whether the receiver could find it by itself.

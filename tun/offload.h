@@ -77,6 +77,7 @@ class SuperPacket {
   std::size_t write_segment(std::uint32_t i, Checksum wanted, MutableBytes out) const noexcept;
 
  private:
+  bool fits(const VirtioHeader& virtio, Bytes read) noexcept;
   bool fits_checksum() noexcept;
   bool fits_gso() noexcept;
   void patch_segment(std::uint32_t i, MutableBytes segment) const noexcept;

@@ -34,11 +34,20 @@ IpAddress IpAddress::v4(std::uint32_t bits) noexcept {
   return from_bytes(raw);
 }
 
+// By words, as it will be read: bytes that were just written singly make a wide read wait.
 IpAddress IpAddress::from_bytes(Bytes bytes) noexcept {
-  IpAddress address;
+  using Halves = std::array<std::uint32_t, 2>;
+  constexpr std::array<std::byte, 4> kMapped{{{}, {}, std::byte{0xff}, std::byte{0xff}}};
   check(bytes.size() == 4 || bytes.size() == 16);
-  if (bytes.size() == 4) address.bytes_[10] = address.bytes_[11] = std::byte{0xff};
-  std::memcpy(address.bytes_.data() + (16 - bytes.size()), bytes.data(), bytes.size());
+  IpAddress address;
+  if (bytes.size() == 16) {
+    std::memcpy(address.bytes_.data(), bytes.data(), 16);
+    return address;
+  }
+  Halves low{std::bit_cast<std::uint32_t>(kMapped), 0};
+  std::memcpy(&low[1], bytes.data(), 4);
+  const std::array<std::uint64_t, 2> words{0, std::bit_cast<std::uint64_t>(low)};
+  address.bytes_ = std::bit_cast<std::array<std::byte, 16>>(words);
   return address;
 }
 

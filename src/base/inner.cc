@@ -127,10 +127,15 @@ bool is_icmp_error(std::uint8_t version, std::uint8_t protocol, std::uint8_t typ
 
 }  // namespace
 
-std::optional<InnerPacket> parse_inner(Bytes bytes) noexcept {
-  InnerPacket inner;
-  if (!parse_ip(bytes, Extent::Whole, inner)) return {};
+bool parse_inner(Bytes bytes, InnerPacket& inner) noexcept {
+  if (!parse_ip(bytes, Extent::Whole, inner)) return false;
   parse_l4(bytes.first(inner.total_bytes), inner);
+  return true;
+}
+
+std::optional<InnerPacket> parse_inner(Bytes bytes) noexcept {
+  std::optional<InnerPacket> inner(std::in_place);
+  if (!parse_inner(bytes, *inner)) inner.reset();
   return inner;
 }
 

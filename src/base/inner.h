@@ -73,6 +73,8 @@ struct InnerPacket {
 /// header, or IPv6 extension headers that are cut or more than eight, do not make it fail: then
 /// has_l4() is false and `protocol` names what stands at l4_offset.
 std::optional<InnerPacket> parse_inner(Bytes bytes) noexcept;
+/// The same where the view is to stand; it is new. What is there after a false means nothing.
+bool parse_inner(Bytes bytes, InnerPacket& inner) noexcept;
 
 /// The flow that an ICMP error goes with (RFC 792, types 3, 11, 12; RFC 4443, types 1 to 4):
 /// `inner`, the view of `packet`, under the addresses, protocol and ports of the quoted packet,

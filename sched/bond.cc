@@ -89,14 +89,14 @@ void Bond::resume(Time now, std::uint8_t id) noexcept {
 }
 
 /// The smallest age of a report, over two buckets as D0: the offsets of both cancel.
-void Bond::on_heard(Time now, std::uint8_t id, Duration written) noexcept {
+void Bond::on_heard(Time now, std::uint8_t id, Duration age) noexcept {
   Path& via = paths_[id];
   if (now - via.reverse_since > kReverseBucket) {
     via.reverse_before = via.reverse_now;
     via.reverse_now = Duration::max();
     via.reverse_since = now;
   }
-  via.reverse_now = std::min(via.reverse_now, now.time_since_epoch() - written);
+  via.reverse_now = std::min(via.reverse_now, age);
   via.heard = now;
   Duration least = Duration::max();
   for (const Path& path : paths_)

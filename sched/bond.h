@@ -68,8 +68,9 @@ class Bond {
   /// something new ends it.
   void suspend(Time now, std::uint8_t path) noexcept;
   void resume(Time now, std::uint8_t path) noexcept;
-  /// A report came over `via`, news or not; `written` by the receiver's clock.
-  void on_heard(Time now, std::uint8_t via, Duration written) noexcept;
+  /// A report came over `via`, news or not; `age` is its time of arrival by our clock minus that of
+  /// writing by the peer's, so their offset is in it.
+  void on_heard(Time now, std::uint8_t via, Duration age) noexcept;
   /// News of a path; after on_heard().
   void on_report(Time now, const BondReport& report) noexcept;
 

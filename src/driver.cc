@@ -34,7 +34,10 @@ void Driver::turn(Time deadline) {
   if (rest_.until() != Rest::kNone) io_.rest(rest_.until());
   io_.wait(std::min(node_.next_timeout(), deadline));
   const Time now = monotonic_now();
+  const WallTime wall = wall_now();
+  clock_.on_turn(now, wall);
   const std::span<Completion> batch = io_.reap();
+  clock_.on_read(monotonic_now());
   if (batching_ == Batching::Whole) rest_.on_turn(now, load_of(batch));
   for (Completion& completion : batch) {
     handle(now, completion);
@@ -43,9 +46,12 @@ void Driver::turn(Time deadline) {
   }
   node_.on_batch_end(now, out_);
   flush();
-  if (io_.drained() && node_.next_timeout() <= now) {
-    node_.on_timer(now, wall_now(), out_);
-    flush();
+  if (io_.drained()) {
+    clock_.on_drained();
+    if (node_.next_timeout() <= now) {
+      node_.on_timer(now, wall, out_);
+      flush();
+    }
   }
   report_failures(now);
 }
@@ -60,6 +66,7 @@ void Driver::handle(Time now, Completion& completion) {
                          {.socket = completion.socket,
                           .remote = completion.remote,
                           .local = completion.local,
+                          .at = clock_.at(completion.arrived),
                           .tos = completion.tos,
                           .segment_bytes = completion.segment_bytes,
                           .bytes = completion.bytes},

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "arrival_clock.h"
 #include "core/node.h"
 #include "io/io.h"
 #include "io/rest.h"
@@ -72,6 +73,7 @@ class Driver {
   Outbox out_;
   Rest rest_;
   std::array<bool, kSocketsMax> open_{};
+  ArrivalClock clock_;
   std::vector<Event> events_;
   std::vector<int> readable_;
   FixedVector<Failure, Outbox::kTrainsMax> failures_;

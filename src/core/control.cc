@@ -139,7 +139,7 @@ bool Control::on_frames(Time now, Path& path, FrameReader frames, const Arrival&
       BfdError error{};
       if (const auto control = parse_bfd(bfd->packet, error)) path.on_bfd(now, *control);
     } else if (const auto* feedback = std::get_if<FeedbackFrame>(&*frame)) {
-      if (feedback->path == path.id()) path.on_feedback(now, *feedback);
+      if (feedback->path == path.id()) path.on_feedback(now, *feedback, arrival);
     } else if (const auto* probe = std::get_if<PmtuProbeFrame>(&*frame)) {
       path.on_probe(*probe, arrival);
     } else if (const auto* ack = std::get_if<PmtuAckFrame>(&*frame)) {

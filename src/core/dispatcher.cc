@@ -248,10 +248,11 @@ void Dispatcher::send_trains(Time now, Outbox& out) noexcept {
   }
 }
 
-void Dispatcher::on_heard(Time now, const Path& via, std::uint16_t stamp) noexcept {
-  written_ = clock_.on_stamp(now, stamp);
+void Dispatcher::on_heard(Time now, const Path& via, const StampedAt& stamped) noexcept {
+  written_ = clock_.on_stamp(stamped.at, stamped.stamp);
   if (bond_ == nullptr) return;
-  if (const auto index = index_of(via)) bond_->on_heard(now, *index, written_);
+  if (const auto index = index_of(via))
+    bond_->on_heard(now, *index, stamped.at.time_since_epoch() - written_);
 }
 
 void Dispatcher::on_report(Time now, const Path& path, const FeedbackFrame& report) noexcept {

@@ -62,8 +62,8 @@ class Dispatcher {
   void pump(Time now, Outbox& out) noexcept;
   Time next_timeout() const noexcept { return has_queue() ? bond_->next_timeout() : kNever; }
 
-  /// A CTRL with this stamp came over `via`.
-  void on_heard(Time now, const Path& via, std::uint16_t stamp) noexcept;
+  /// A CTRL with this stamp came over `via`, at that time.
+  void on_heard(Time now, const Path& via, const StampedAt& stamped) noexcept;
   /// It has a report of `path`, from which the path's SentLog has learnt. After on_heard().
   void on_report(Time now, const Path& path, const FeedbackFrame& report) noexcept;
   /// The path that delivers a repair first; null: not in the Bond's hands.

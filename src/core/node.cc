@@ -74,6 +74,7 @@ struct Node::State {
   TooBigReplies too_big;
   FlowNames names;
   std::uint8_t outer_class = 0;  // of the datagrams in this call
+  Time arrived_at{};             // the same
   std::vector<std::unique_ptr<Session>> sessions;
   std::vector<std::pair<PublicKey, std::uint16_t>> by_key;
   std::vector<Time> due;                            // next timeout of each session
@@ -184,6 +185,7 @@ void Node::on_datagrams(Time now, const Received& received, Outbox& out) noexcep
   s.on_input(now);
   const PathAddress from{received.socket, received.remote, received.local};
   s.outer_class = received.tos;
+  s.arrived_at = received.at;
   MutableBytes rest = received.bytes;
   if (rest.empty()) s.drops.add(DropReason::Malformed);
   while (!rest.empty()) {
@@ -224,8 +226,8 @@ void Node::State::on_sealed(Time now, const PathAddress& from, MutableBytes data
     return drops.add(DropReason::UnknownConnection);
   const std::size_t index = owner->peer.value;
   const EpochId epoch{static_cast<std::uint8_t>(owner->epoch)};
-  const auto inner =
-      sessions[index]->on_datagram(now, {epoch, *header, from, outer_class}, datagram, out);
+  const auto inner = sessions[index]->on_datagram(
+      now, {epoch, *header, from, outer_class, arrived_at}, datagram, out);
   touch(now, index, out);
   if (inner) deliver(owner->peer, *inner, outer_class, out);
   deliver_released(index, out);

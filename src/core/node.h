@@ -20,6 +20,7 @@ struct Received {
   SocketId socket;
   Endpoint remote;
   IpAddress local;                  // the address they were sent to
+  Time at{};                        // when they reached this box
   std::uint8_t tos = 0;             // outer traffic class
   std::uint32_t segment_bytes = 0;  // of each datagram; the last may be shorter
   MutableBytes bytes;               // opened in place; valid until the batch's writes are done

@@ -128,10 +128,9 @@ void Path::move_to(Time now, const PathAddress& address) noexcept {
   on_address_proven(now);
 }
 
-void Path::on_data_received(Time now, std::uint16_t stamp, std::uint32_t bytes,
+void Path::on_data_received(Time now, const Arrival& arrival, std::uint16_t stamp,
                             ArrivalKind kind) noexcept {
-  on_stamp(now, stamp);
-  meter_.on_packet(now, stamp, bytes, kind);
+  on_stamp(arrival, stamp, kind);
   if (kind != ArrivalKind::Probe) mark_active(now);
   const std::uint64_t news = counters_.rx_bytes - rx_bytes_reported_;
   Duration interval = kFeedbackIntervalSparse;
@@ -146,13 +145,13 @@ void Path::want_feedback(Time now, Duration interval) noexcept {
   if (can_talk()) feedback_at_ = std::min(feedback_at_, std::max(now, last_feedback_ + interval));
 }
 
-void Path::on_control_stamp(Time now, std::uint16_t stamp, std::uint32_t bytes) noexcept {
-  on_stamp(now, stamp);
-  meter_.on_packet(now, stamp, bytes, ArrivalKind::Control);
+void Path::on_control_stamp(const Arrival& arrival, std::uint16_t stamp) noexcept {
+  on_stamp(arrival, stamp, ArrivalKind::Control);
 }
 
-void Path::on_stamp(Time now, std::uint16_t stamp) noexcept {
-  received_.on_stamp(now, stamp, wire_stamp(now));
+void Path::on_stamp(const Arrival& arrival, std::uint16_t stamp, ArrivalKind kind) noexcept {
+  received_.on_stamp(arrival.at, stamp, wire_stamp(arrival.at));
+  meter_.on_packet(arrival.at, stamp, arrival.bytes, kind);
   // A jump outlasts all intervals of the multiplier but the first. One of these makes good that
   // patience counts whole intervals, the others serve for jumps: small ones add nothing.
   const Duration jumps = kBfdJumpFactor * received_.jump_tail();

@@ -49,6 +49,7 @@ struct Arrival {
   std::uint32_t bytes = 0;            // UDP payload
   std::optional<std::uint8_t> epoch;  // whose number it is; none: of older keys
   bool newest = false;  // the highest number of its path so far: it may speak of addresses
+  Time at{};            // when it reached this box, which may have had no time for it since
 };
 
 /// A change of a path that others must know of.
@@ -98,8 +99,8 @@ class Path {
   void confirm_keys() noexcept { confirm_due_ = name_due_ = true; }
 
   void on_arrival(Time now, const Arrival& arrival) noexcept;
-  /// A DATA, or a probe of a train, with the sender's stamp and its size as UDP payload.
-  void on_data_received(Time now, std::uint16_t stamp, std::uint32_t bytes,
+  /// A DATA, or a probe of a train, with the sender's stamp.
+  void on_data_received(Time now, const Arrival& arrival, std::uint16_t stamp,
                         ArrivalKind kind) noexcept;
   void on_data_sent(Time now, std::uint32_t packets, std::uint64_t bytes) noexcept;
   /// Probes of a train: no use of the path that asks for the heartbeats of a path in use.
@@ -108,7 +109,7 @@ class Path {
   void on_response(Time now, const PathResponseFrame& frame, const Arrival& arrival) noexcept;
   void on_bfd(Time now, const BfdControl& control) noexcept;
   /// A report of this path that came on it.
-  void on_feedback(Time now, const FeedbackFrame& frame) noexcept;
+  void on_feedback(Time now, const FeedbackFrame& frame, const Arrival& arrival) noexcept;
   /// A report of this path, by whatever path it came: the peer has received this number.
   void on_acknowledged(Time now, std::uint32_t largest) noexcept;
   void on_name(const PathNameFrame& frame);
@@ -116,7 +117,7 @@ class Path {
   void on_probe_ack(Time now, const PmtuAckFrame& frame) noexcept;
   /// The kernel, or a router, says that a datagram to this address was too large.
   void on_too_big(Time now) noexcept { pmtu_.on_too_big(now); }
-  void on_control_stamp(Time now, std::uint16_t stamp, std::uint32_t bytes) noexcept;
+  void on_control_stamp(const Arrival& arrival, std::uint16_t stamp) noexcept;
   /// The kernel refused to send to this path's address; `cause` says why (SendRefused, WanLost).
   void on_send_refused(Time now, Cause cause) noexcept;
   /// The peer tells the state of this path at its side (PATH_STATUS): it is not used for data, or
@@ -246,7 +247,7 @@ class Path {
            unproven_out_ + kValidationBytes <= kAmplificationMax * counters_.rx_bytes;
   }
   BfdIntervals wanted_intervals(Time now) noexcept;
-  void on_stamp(Time now, std::uint16_t stamp) noexcept;
+  void on_stamp(const Arrival& arrival, std::uint16_t stamp, ArrivalKind kind) noexcept;
   Time silent_at() const noexcept;
   int reports_awaited() const noexcept;
   Time overdue_at() const noexcept;

@@ -29,11 +29,11 @@ void Path::on_challenge(Time now, const PathChallengeFrame& frame,
 
 void Path::on_response(Time now, const PathResponseFrame& frame, const Arrival& arrival) noexcept {
   if (candidate_ && arrival.from.remote == candidate_->address.remote &&
-      candidate_->validation.on_response(now, frame.token)) {
+      candidate_->validation.on_response(arrival.at, frame.token)) {
     move_to(now, candidate_->address);
     return;
   }
-  const auto rtt = validation_.on_response(now, frame.token);
+  const auto rtt = validation_.on_response(arrival.at, frame.token);
   if (!rtt || arrival.from.remote != address_.remote) return;
   rtt_.on_sample(now, *rtt, load_);
   if (candidate_) {  // the old address is alive: the new one was a copier, or comes too late
@@ -50,8 +50,8 @@ void Path::on_bfd(Time now, const BfdControl& control) noexcept {
   on_bfd_change(now, bfd_.on_control(now, control));
 }
 
-void Path::on_feedback(Time now, const FeedbackFrame& frame) noexcept {
-  const std::uint16_t elapsed = static_cast<std::uint16_t>(wire_stamp(now) - frame.stamp_echo);
+void Path::on_feedback(Time now, const FeedbackFrame& frame, const Arrival& arrival) noexcept {
+  const auto elapsed = static_cast<std::uint16_t>(wire_stamp(arrival.at) - frame.stamp_echo);
   if (frame.held < 0xffff && frame.packet_count > 0)
     rtt_.on_sample(now, stamp_difference(elapsed, frame.held), load_);
   pmtu_.on_report(now, {frame.largest_packet_number, frame.packet_count, frame.byte_count});
@@ -89,7 +89,7 @@ FeedbackFrame Path::make_feedback(Time now) noexcept {
   FeedbackFrame frame;
   frame.path = id_;
   frame.stamp_echo = received_.newest_stamp();
-  frame.held = stamp_span(now - received_.newest_at());
+  frame.held = stamp_span(std::max(Duration::zero(), now - received_.newest_at()));
   frame.arrived = received_.newest_arrival();
   frame.largest_packet_number = numbers_.ranges().front().last;
   frame.packet_count = received_.packets();

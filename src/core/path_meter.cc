@@ -37,9 +37,9 @@ WireSlot to_wire(const SlotReport& slot) noexcept {
 
 }  // namespace
 
-void PathMeter::on_packet(Time now, std::uint16_t stamp, std::uint32_t bytes,
+void PathMeter::on_packet(Time arrived, std::uint16_t stamp, std::uint32_t bytes,
                           ArrivalKind kind) noexcept {
-  const auto delay = static_cast<std::uint16_t>(wire_stamp(now) - stamp);
+  const auto delay = static_cast<std::uint16_t>(wire_stamp(arrived) - stamp);
   if (!is_started_) {
     is_started_ = true;
     delay_stamp_ = delay;
@@ -47,10 +47,10 @@ void PathMeter::on_packet(Time now, std::uint16_t stamp, std::uint32_t bytes,
   }
   delay_ += stamp_difference(delay, delay_stamp_);
   delay_stamp_ = delay;
-  const Duration at = now.time_since_epoch();
+  at_ = std::max(at_, arrived.time_since_epoch());  // two queues of the card may swap their packets
   const auto size = at_most<std::uint16_t>(bytes);
-  slots_.on_packet({at, delay_, size, kind});
-  if (kind == ArrivalKind::Probe) train_.on_packet(at, size);
+  slots_.on_packet({at_, delay_, size, kind});
+  if (kind == ArrivalKind::Probe) train_.on_packet(at_, size);
 }
 
 void PathMeter::write_blocks(Time now, ByteWriter& out) noexcept {

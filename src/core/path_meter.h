@@ -14,8 +14,8 @@ namespace wanbond {
 /// Delays are unwrapped against the first one, along time: only their differences mean something.
 class PathMeter {
  public:
-  /// An authentic packet with this stamp, `bytes` of UDP payload.
-  void on_packet(Time now, std::uint16_t stamp, std::uint32_t bytes, ArrivalKind kind) noexcept;
+  /// An authentic packet with this stamp, `bytes` of UDP payload, reached this box at that time.
+  void on_packet(Time arrived, std::uint16_t stamp, std::uint32_t bytes, ArrivalKind kind) noexcept;
   /// Writes the blocks of a report.
   void write_blocks(Time now, ByteWriter& out) noexcept;
 
@@ -24,6 +24,7 @@ class PathMeter {
   TrainMeter train_;
   std::uint16_t delay_stamp_ = 0;  // of the last packet
   Duration delay_{};               // the same, unwrapped
+  Duration at_{};                  // the same: when it arrived
   bool is_started_ = false;
 };
 

@@ -11,6 +11,12 @@
 
 namespace wanbond {
 
+/// A stamp of the peer's, and when it reached this box.
+struct StampedAt {
+  Time at;
+  std::uint16_t stamp = 0;
+};
+
 /// Right while the clocks drift less than half a wrap, 1.07 s, between two reports.
 class PeerClock {
  public:

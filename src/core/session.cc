@@ -167,7 +167,7 @@ std::optional<SendPath> Session::repair_route(Time now) noexcept {
 
 std::optional<InnerArrival> Session::on_datagram(Time now, const DatagramHead& head,
                                                  MutableBytes datagram, Outbox& out) noexcept {
-  const auto& [epoch, header, from, outer_class] = head;
+  const auto& [epoch, header, from, outer_class, at] = head;
   const auto bytes = static_cast<std::uint32_t>(datagram.size());
   auto opened = ingress_.open(now, epoch, header, datagram);
   if (!opened) return {};
@@ -178,13 +178,14 @@ std::optional<InnerArrival> Session::on_datagram(Time now, const DatagramHead& h
                         .number = header.packet_number,
                         .bytes = bytes,
                         .epoch = is_current ? std::optional(epoch.value) : std::nullopt,
-                        .newest = is_current && opened->newest};
+                        .newest = is_current && opened->newest,
+                        .at = at};
   Path* path = control_.on_arrival(now, header.cid.path(), arrival, out);
   if (opened->promoted) on_promoted(now, epoch, from, out);
   if (const auto* control = std::get_if<ControlArrival>(&opened->content)) {
     if (path == nullptr) return {};
-    path->on_control_stamp(now, control->stamp, bytes);
-    dispatcher_.on_heard(now, *path, control->stamp);
+    path->on_control_stamp(arrival, control->stamp);
+    dispatcher_.on_heard(now, *path, {at, control->stamp});
     on_reports(now, control->frames, out);
     if (!control_.on_frames(now, *path, control->frames, arrival)) return {};
     lose_keys(now, Cause::PeerClosed);
@@ -194,7 +195,7 @@ std::optional<InnerArrival> Session::on_datagram(Time now, const DatagramHead& h
   const auto* inner = std::get_if<InnerArrival>(&opened->content);
   if (inner == nullptr) return {};
   arrived_on_ = path == nullptr ? std::nullopt : std::optional(path->id());
-  if (path != nullptr) path->on_data_received(now, inner->stamp, bytes, kind_of(inner->flags));
+  if (path != nullptr) path->on_data_received(now, arrival, inner->stamp, kind_of(inner->flags));
   if ((inner->flags & kDataTrain) != 0) {  // only its pace mattered
     ++rx_probes_;
     return {};

@@ -44,6 +44,7 @@ struct DatagramHead {
   const Header& header;
   const PathAddress& from;
   std::uint8_t outer_class = 0;  // traffic class of the outer IP header
+  Time at{};                     // when it reached this box
 };
 
 /// Owned by the node. Decides nothing that a machine of its own could decide.

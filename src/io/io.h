@@ -27,7 +27,7 @@ namespace wanbond {
 struct Completion {
   enum class Kind : std::uint8_t {
     TunPacket,   // packet: virtio header (10 bytes) and inner packet, or super packet
-    Datagrams,   // socket, remote, local, bytes, segment_bytes, tos
+    Datagrams,   // socket, remote, local, bytes, segment_bytes, tos, arrived
     SendFailed,  // socket, remote, error: a transmit() came back
     TunFailed,   // error: the TUN device is gone or refuses; the node lives on
     Readable,    // token: a descriptor given to watch() has something to read or hung up
@@ -40,6 +40,7 @@ struct Completion {
   std::uint32_t segment_bytes = 0;  // size of each datagram in `bytes`; the last may be shorter
   Endpoint remote;
   IpAddress local;     // the address it was sent to
+  WallTime arrived;    // when the kernel had it; 0: unknown
   Packet packet;       // TunPacket: the handler may keep it
   MutableBytes bytes;  // Datagrams: to be opened in place; valid until the next wait()
 };

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <netinet/udp.h>
+#include <time.h>
 
 #include <cstring>
 
@@ -40,6 +41,10 @@ class ControlWriter {
   std::byte* buffer_;
   std::size_t used_ = 0;
 };
+
+WallTime wall_time(const timespec& time) noexcept {
+  return {std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec};
+}
 
 template <class T>
 T value_of(const cmsghdr& head) noexcept {
@@ -120,6 +125,8 @@ ReceiveInfo read_control(const msghdr& header) noexcept {
       info.tos = static_cast<std::uint8_t>(value_of<int>(*c));
     else if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
       info.segment_bytes = static_cast<std::uint32_t>(value_of<int>(*c));
+    else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS)
+      info.arrived = wall_time(value_of<timespec>(*c));
   }
   return info;
 }

@@ -1,6 +1,6 @@
 // What goes around a UDP payload in sendmsg and recvmsg: socket addresses and control messages
-// (local address, traffic class, segment size). Both back ends use it. Sources: ip(7), ipv6(7),
-// udp(7), RFC 3542.
+// (local address, traffic class, segment size, time of arrival). Both back ends use it. Sources:
+// ip(7), ipv6(7), udp(7), RFC 3542, the kernel's networking/timestamping.rst.
 #pragma once
 
 #include <netinet/in.h>
@@ -13,13 +13,14 @@
 
 #include "base/address.h"
 #include "base/bytes.h"
+#include "base/time.h"
 #include "io/io.h"
 
 namespace wanbond {
 
 /// Room for every control message that we ask for or send: packet info (40), traffic class of
-/// either family (24 each), segment size (24).
-inline constexpr std::size_t kControlBytes = 128;
+/// either family (24 each), segment size (24), time of arrival (32).
+inline constexpr std::size_t kControlBytes = 144;
 /// Largest receive: UDP_GRO merges up to one IP packet's length.
 inline constexpr std::size_t kReceiveBytesMax = 65536;
 
@@ -62,6 +63,7 @@ struct ReceiveInfo {
   IpAddress local;                  // unspecified when the kernel did not say
   std::uint8_t tos = 0;             // traffic class
   std::uint32_t segment_bytes = 0;  // UDP_GRO; 0: one datagram
+  WallTime arrived;                 // when the kernel had it (SO_TIMESTAMPNS); 0: it did not say
 };
 
 /// Reads the control part of `header` (msg_control and msg_controllen).

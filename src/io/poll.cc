@@ -222,6 +222,7 @@ bool Poll::reap_socket(SocketPlace& socket) noexcept {
       info.segment_bytes != 0 ? info.segment_bytes : static_cast<std::uint32_t>(bytes);
   done.remote = read_name(name);
   done.local = info.local;
+  done.arrived = info.arrived;
   done.bytes = {buffer, bytes};
   ++receives_;
   return batch_.push(std::move(done));

@@ -444,6 +444,7 @@ void Ring::on_receive(const io_uring_cqe& cqe, std::uint32_t generation,
   done.socket = socket.id;
   done.tos = info.tos;
   done.local = info.local;
+  done.arrived = info.arrived;
   done.remote = read_name(name);
   done.bytes = {payload, bytes};
   done.segment_bytes =

@@ -27,7 +27,7 @@ class RingBuffers {
   /// Room for the peer's address, rounded up so that the payload is 16-byte aligned.
   static constexpr std::size_t kNameBytes = 32;
   /// io_uring_recvmsg_out (16), name, control, payload; a multiple of 64.
-  static constexpr std::size_t kBytes = 16 + kNameBytes + kControlBytes + kReceiveBytesMax + 16;
+  static constexpr std::size_t kBytes = 16 + kNameBytes + kControlBytes + kReceiveBytesMax;
   static_assert(kBytes % 64 == 0 && (kCount & (kCount - 1)) == 0);
 
   /// Registers all buffers with the ring, which must be closed before this object goes.

@@ -23,7 +23,7 @@ struct Fast {
   void report(std::uint8_t id) {
     const Duration at = now.time_since_epoch();
     const SlotReport slot{.packets = 1, .end = at, .delay_min = 1ms, .delay_mean = 1ms};
-    bond->on_heard(now, id, at - 1ms);
+    bond->on_heard(now, id, 1ms);
     bond->on_report(now, {.path = id,
                           .written = at - 1ms,
                           .slots = {&slot, 1},

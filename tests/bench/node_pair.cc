@@ -86,6 +86,7 @@ void NodePair::deliver(End& from, End& to) {
                          {.socket = SocketId{0},
                           .remote = sender,
                           .local = receiver.address,
+                          .at = now_,
                           .tos = train.tos,
                           .segment_bytes = train.segments.segment_bytes,
                           .bytes = train.segments.buffer.bytes()},

@@ -186,7 +186,8 @@ void NearEnd::send_repairs() {
 }
 
 void NearEnd::on_reports(std::uint8_t via, const std::vector<PathReport>& reports) {
-  bond_.on_heard(world_.now(), via, reports.front().written);
+  const Time now = world_.now();
+  bond_.on_heard(now, via, now.time_since_epoch() - reports.front().written);
   for (const PathReport& report : reports) on_report(report);
   pump();
 }

@@ -98,7 +98,7 @@ NodeStatus Host::status() const {
 
 void Host::on_arrival(SocketId socket, Datagram&& datagram) {
   if (!is_running() || sockets_.size() >= kSocketQueueMax) return;
-  sockets_.push_back({socket, std::move(datagram)});
+  sockets_.push_back({socket, std::move(datagram), local_now()});
   wake();
 }
 
@@ -134,8 +134,8 @@ void Host::read_sockets() {
   drain();
 }
 
-// What UDP_GRO would put together: neighbours of one sender and socket with equal size, the last
-// may be shorter.
+// What UDP_GRO would put together: neighbours of one sender and socket that came at one moment,
+// with equal size, the last may be shorter.
 std::size_t Host::give_train(std::vector<ByteString>& memory) {
   constexpr std::size_t kTrainBytesMax = 65000;
   Arrival first = std::move(sockets_.front());
@@ -149,8 +149,8 @@ std::size_t Host::give_train(std::vector<ByteString>& memory) {
     const Arrival& next = sockets_.front();
     const std::size_t size = next.datagram.bytes.size();
     if (next.socket != first.socket || next.datagram.from != first.datagram.from ||
-        next.datagram.tos != first.datagram.tos || size == 0 || size > segment_bytes ||
-        bytes.size() + size > kTrainBytesMax)
+        next.datagram.tos != first.datagram.tos || next.at != first.at || size == 0 ||
+        size > segment_bytes || bytes.size() + size > kTrainBytesMax)
       break;
     place_.checker.on_datagram_in(place_.number, next.datagram);
     bytes.insert(bytes.end(), next.datagram.bytes.begin(), next.datagram.bytes.end());
@@ -162,6 +162,7 @@ std::size_t Host::give_train(std::vector<ByteString>& memory) {
   const Received received{.socket = first.socket,
                           .remote = first.datagram.from,
                           .local = wans_[first.socket.value]->local().address,
+                          .at = first.at,
                           .tos = first.datagram.tos,
                           .segment_bytes = static_cast<std::uint32_t>(segment_bytes),
                           .bytes = memory.back()};

@@ -88,6 +88,7 @@ class Host {
   struct Arrival {
     SocketId socket;
     Datagram datagram;
+    Time at;  // by this machine's clock
   };
   void on_arrival(SocketId socket, Datagram&& datagram);
   void on_lan_packet(ByteString&& packet);

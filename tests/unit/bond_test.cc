@@ -58,7 +58,7 @@ struct Rig {
     Line& line = lines[id];
     line.deliver(now);
     const Duration written = now.time_since_epoch() - 10ms + kClockOffset;
-    bond.on_heard(now, id, written);
+    bond.on_heard(now, id, now.time_since_epoch() - written);
     bond.on_report(now, {.path = id,
                          .written = written,
                          .slots = line.meter.report(now.time_since_epoch() + kClockOffset),

@@ -89,10 +89,11 @@ struct Bench {
         .number = to.numbers[sent_on.id().value]++,
         .bytes = static_cast<std::uint32_t>(std::max<std::size_t>(1200, plan.padded_bytes)),
         .epoch = 0,
-        .newest = true};
+        .newest = true,
+        .at = now};
     Path* path = to.control.on_arrival(now, sent_on.id(), arrival, to.out);
     if (path == nullptr) return;
-    path->on_control_stamp(now, wire_stamp(now), 100);
+    path->on_control_stamp(arrival, wire_stamp(now));
     std::vector<std::byte> bytes(4096);
     ByteWriter writer(bytes);
     for (const Frame& frame : plan.frames) write_frame(writer, frame);

@@ -40,7 +40,8 @@ bool deny_io_uring() {
 }  // namespace
 
 TEST_SUITE("io") {
-  TEST_CASE("a datagram arrives with its sender, its local address and its traffic class") {
+  TEST_CASE(
+      "a datagram arrives with its sender, its local address, its traffic class and its time") {
     for (const char* address : {"127.0.0.1", "::1"}) {
       CAPTURE(address);
       for_each_io([&](Io& io, PacketPool& pool) {
@@ -48,6 +49,7 @@ TEST_SUITE("io") {
         Transmit train = train_of(pool, pair.endpoints[1], 100);
         train.local = pair.endpoints[0].address;
         train.tos = 0xb9;
+        const WallTime sent = wall_now();
         REQUIRE(io.transmit(std::move(train)));
         int seen = 0;
         run(
@@ -61,6 +63,8 @@ TEST_SUITE("io") {
               CHECK(c.tos == 0xb9);
               CHECK(c.bytes.size() == 100);
               CHECK(c.segment_bytes == 100);
+              CHECK(c.arrived >= sent);
+              CHECK(c.arrived <= wall_now());
             },
             [&] { return seen > 0; });
         CHECK(seen == 1);

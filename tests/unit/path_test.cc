@@ -37,7 +37,7 @@ struct Pair {
       send(near, false);
       send(far, true);
       Time next = std::min(near.next_timeout(), far.next_timeout());
-      for (const Message& message : wire) next = std::min(next, message.at);
+      for (const Message& message : wire) next = std::min(next, message.at + reads_late);
       if (next > end) break;
       now = std::max(now, next);
       deliver();
@@ -69,8 +69,8 @@ struct Pair {
   void deliver() {
     std::vector<Message> due;
     for (Message& message : wire)
-      if (message.at <= now) due.push_back(std::move(message));
-    std::erase_if(wire, [&](const Message& message) { return message.at <= now; });
+      if (message.at + reads_late <= now) due.push_back(std::move(message));
+    std::erase_if(wire, [&](const Message& message) { return message.at + reads_late <= now; });
     for (Message& message : due) {
       Path& path = message.to_near ? near : far;
       const Arrival arrival{
@@ -78,9 +78,10 @@ struct Pair {
           message.to_near ? near_number++ : far_number++,
           static_cast<std::uint32_t>(std::max<std::size_t>(1200, message.plan.padded_bytes)),
           0,
-          true};
+          true,
+          message.at};
       path.on_arrival(now, arrival);
-      path.on_control_stamp(now, wire_stamp(message.sent), 100);
+      path.on_control_stamp(arrival, wire_stamp(message.sent));
       for (const Frame& frame : message.plan.frames) act(path, frame, arrival);
     }
   }
@@ -91,7 +92,7 @@ struct Pair {
     if (const auto* f = std::get_if<PathResponseFrame>(&frame)) path.on_response(now, *f, arrival);
     if (const auto* f = std::get_if<PmtuProbeFrame>(&frame)) path.on_probe(*f, arrival);
     if (const auto* f = std::get_if<PmtuAckFrame>(&frame)) path.on_probe_ack(now, *f);
-    if (const auto* f = std::get_if<FeedbackFrame>(&frame)) path.on_feedback(now, *f);
+    if (const auto* f = std::get_if<FeedbackFrame>(&frame)) path.on_feedback(now, *f, arrival);
     if (const auto* f = std::get_if<BfdFrame>(&frame)) {
       BfdError error{};
       path.on_bfd(now, *parse_bfd(f->packet, error));
@@ -122,6 +123,7 @@ struct Pair {
   sim::SeededRandom random;
   Time now{1s};
   Duration delay = 10ms;
+  Duration reads_late{};  // what arrives waits so long in the socket
   bool cut = false;
   unsigned lost_of_ten = 0;  // of what near sends
   unsigned sent_count = 0;
@@ -141,8 +143,9 @@ void carry_traffic(Pair& pair, Time until) {
   while (pair.now < until) {
     pair.near.on_data_sent(pair.now, 1, 100);
     if (!pair.loses()) {
-      pair.far.on_arrival(pair.now, {{SocketId{0}, kNear, {}}, pair.far_number++, 132, 0, true});
-      pair.far.on_data_received(pair.now, wire_stamp(pair.now - pair.delay), 100,
+      const Arrival arrival{{SocketId{0}, kNear, {}}, pair.far_number++, 132, 0, true, pair.now};
+      pair.far.on_arrival(pair.now, arrival);
+      pair.far.on_data_received(pair.now, arrival, wire_stamp(pair.now - pair.delay),
                                 ArrivalKind::Plain);
     }
     pair.run_until(pair.now + 10ms);
@@ -311,6 +314,18 @@ TEST_SUITE("path") {
     CHECK(pair.near.counters().last_down_cause == Cause::SendRefused);
   }
 
+  TEST_CASE("what waits in the socket of a box that has no time makes no way longer") {
+    Pair pair;
+    pair.run_until(Time{5s});
+    for (Duration late = 2ms; late <= 12ms; late += 2ms) {
+      pair.reads_late = late;
+      carry_traffic(pair, pair.now + 2s);
+    }
+    CHECK(pair.near.rtt().srtt() < 2 * pair.delay + 1ms);
+    CHECK(pair.near.received().jitter() < 100us);
+    CHECK(pair.near.received().jump_tail() == 0ms);
+  }
+
   TEST_CASE("an idle path sends about four packets a second, an active one about sixty") {
     Pair pair;
     pair.run_until(Time{10s});
@@ -319,8 +334,9 @@ TEST_SUITE("path") {
     const auto idle = pair.near.counters().tx_packets - before;
     CHECK(idle >= 30);
     CHECK(idle <= 60);
-    pair.near.on_data_received(pair.now, 0, 100, ArrivalKind::Plain);
-    pair.far.on_data_received(pair.now, 0, 100, ArrivalKind::Plain);
+    const Arrival arrival{.bytes = 100, .at = pair.now};
+    pair.near.on_data_received(pair.now, arrival, 0, ArrivalKind::Plain);
+    pair.far.on_data_received(pair.now, arrival, 0, ArrivalKind::Plain);
     const auto start = pair.near.counters().tx_packets;
     pair.run_until(pair.now + 4s);
     const auto active = pair.near.counters().tx_packets - start;

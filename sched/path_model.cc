@@ -176,7 +176,8 @@ void PathModel::measure_rate(Duration written) noexcept {
   if (window.full >= 6 && window.last > window.first)
     delivered_ = static_cast<double>(window.bytes - window.first_bytes) /
                  seconds(window.last - window.first);
-  outruns_us_ = window.full >= 6 && delivered_ > kOurs;
+  const bool is_lasting = window.last - window.first >= rate_window_ / 2;
+  outruns_us_ = window.full >= 6 && is_lasting && delivered_ > kOurs;
 }
 
 void PathModel::on_report(const ReportContext& context) noexcept {

@@ -39,7 +39,7 @@ struct SlotReport {
   std::uint16_t first_bytes = 0;   // of the first full one
   std::uint32_t full_bytes = 0;    // of all full ones
   std::uint32_t backlogged_bytes = 0;
-  Duration first{}, last{};  // arrival of the first and last full one
+  Duration first{}, last{};  // arrival of the first and last full one; see SlotMeter
   Duration end{};            // last arrival of any
   Duration delay_min{}, delay_mean{};
   Duration backlogged_delay_min = Duration::max();  // max: none
@@ -49,7 +49,9 @@ struct SlotReport {
   Duration quiet_delay{};   // delay of the last of them
 };
 
-/// Closes a slot with the first arrival 5 ms after its beginning, or when it is reported.
+/// Closes a slot with the first arrival 5 ms after its beginning, or when it is reported. What
+/// stood still somewhere and came at once has shown no rate but that of its sender: then `first` is
+/// so early that the slot is as long as its sending was.
 class SlotMeter {
  public:
   static constexpr Duration kSlot = 5ms;
@@ -70,6 +72,7 @@ class SlotMeter {
   SlotReport open_;
   Duration open_since_{};
   Duration delay_sum_{};
+  Duration first_delay_{};  // of its first full packet
   bool is_open_ = false;
   std::uint16_t next_number_ = 0;
 

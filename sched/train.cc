@@ -13,7 +13,7 @@ constexpr Duration kGapMin = 1us;
 
 BytesPerSecond TrainReport::rate() const noexcept {
   if (packets < 2) return 0;
-  return (packets - 1) * static_cast<double>(bytes) / seconds(std::max(span, kGapMin));
+  return bytes / seconds(std::max({span / (packets - 1), gap_median, kGapMin}));
 }
 
 BytesPerSecond TrainReport::robust_rate() const noexcept {

@@ -19,7 +19,8 @@ struct TrainReport {
   Duration span{};           // from the first to the last
   Duration gap_median{};     // between neighbours
 
-  /// Rate of dispersion; 0 with fewer than two packets.
+  /// Rate of dispersion; 0 with fewer than two packets. What has stood still and then let the rest
+  /// go at once makes the span too short, and leaves most gaps as they were.
   BytesPerSecond rate() const noexcept;
   /// The same on a path with jitter, where a single late packet stretches the span.
   BytesPerSecond robust_rate() const noexcept;

@@ -66,6 +66,17 @@ TEST_SUITE("slot") {
     CHECK(quiet == 3);  // at 80, 100 and 120 ms
   }
 
+  TEST_CASE("what stood still and came at once shows the rate at which it was sent") {
+    SlotMeter even, held;
+    for (int i = 0; i < 5; ++i) {  // sent each millisecond
+      even.on_packet(arrival(10ms + i * 1ms, 20ms));
+      held.on_packet(arrival(14ms + i * 10us, 24ms - i * 990us));
+    }
+    CHECK(even.report(20ms).back().first == 10ms);
+    const SlotReport slot = held.report(20ms).back();
+    CHECK(slot.last - slot.first == 4ms);
+  }
+
   TEST_CASE("a train tells the rate of the line, also when one packet is late") {
     TrainMeter even, late;
     for (int i = 0; i < 32; ++i) {
@@ -77,6 +88,13 @@ TEST_SUITE("slot") {
     CHECK(even.report().robust_rate() == doctest::Approx(1.5e6));
     CHECK(late.report().rate() < 0.5e6);
     CHECK(late.report().robust_rate() > 1.1e6);
+  }
+
+  TEST_CASE("a train whose beginning stood still somewhere and came at once tells the same rate") {
+    TrainMeter held;
+    for (int i = 0; i < 32; ++i) held.on_packet(1s + std::max(i, 12) * 1ms, 1500);
+    CHECK(held.report().span == 19ms);
+    CHECK(held.report().rate() == doctest::Approx(1.5e6));
   }
 
   TEST_CASE("a silence of 150 ms begins a new train") {

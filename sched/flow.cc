@@ -43,6 +43,7 @@ Flow* FlowTable::open(Time now, Set& set, std::uint64_t digest, FlowKind kind) n
   flow.kind_ = kind;
   flow.mptcp_ = {};
   flow.placement_ = {};
+  flow.bulk_ = {};
   flow.uses_ = 0;
   flow.is_closed_ = false;
   flow.is_new_.fill(true);

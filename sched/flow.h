@@ -10,6 +10,7 @@
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "sched/bulk_watch.h"
 #include "sched/handoff.h"
 #include "sched/rules.h"
 #include "sched/subflow.h"
@@ -62,6 +63,7 @@ class Flow {
   MptcpState& mptcp() noexcept { return mptcp_; }
   const MptcpState& mptcp() const noexcept { return mptcp_; }
   FlowPlacement& placement() noexcept { return placement_; }
+  BulkWatch& bulk() noexcept { return bulk_; }
   const FlowPlacement& placement() const noexcept { return placement_; }
   /// Packets and super packets since it began, the present one among them.
   std::uint32_t uses() const noexcept { return uses_; }
@@ -93,6 +95,7 @@ class Flow {
   FlowKind kind_{};
   MptcpState mptcp_{};
   FlowPlacement placement_{};
+  BulkWatch bulk_{};
   bool is_closed_ = false;
   std::array<bool, kFlowTrackCount> is_new_{};
 };

@@ -205,6 +205,12 @@ void Dispatcher::send(Time now, const Grant& grant, Outbox& out) noexcept {
   give_up(now, rest, marking, *path, out);
 }
 
+BulkPath Dispatcher::bulk_path(const Path& path) const noexcept {
+  const auto index = is_active_ ? index_of(path) : std::nullopt;
+  if (!index || !bond_->model(*index).is_known() || bond_->model(*index).outruns_us()) return {};
+  return {bond_->rate(*index).capacity(), bond_->model(*index).is_busy()};
+}
+
 void Dispatcher::set_hold(const Flow& flow, FlowHold hold) noexcept {
   if (bond_ != nullptr) bond_->set_hold(shared_bucket(flow), hold);
 }

@@ -39,6 +39,8 @@ class Dispatcher {
 
   /// Paths may have changed. To be called after every input, before pump().
   void update(Time now) noexcept;
+  /// What a path carries, if flows can be divided between it and others.
+  BulkPath bulk_path(const Path& path) const noexcept;
   /// For the flow's packets to come.
   void set_hold(const Flow& flow, FlowHold hold) noexcept;
   /// After which time acknowledgements of the flow are to reach its sender; 0: at once.

@@ -96,14 +96,19 @@ void Session::on_super_packet(Time now, const SuperPacket& super, Packet packet,
   const Placement placement = is_error ? policy_.place_along(placed) : policy_.place(now, placed);
   if (placement.kind != Placement::Kind::Default)
     return send_placed(now, placement, is_error ? nullptr : flow, super, std::move(packet), out);
-  if (is_error || !placement.is_repaired) flow = nullptr;  // an error has no place in its order
-  const auto to = route(placement.is_repaired ? FlowCare::Repaired : FlowCare::Plain);
+  if (is_error) flow = nullptr;  // it has no place in its order
+  BulkStage stage = placement.is_repaired ? BulkStage::Bulk : BulkStage::Plain;
+  if (flow != nullptr && stage == BulkStage::Plain && super.inner().is_udp())
+    stage = bulk_stage(now, *flow, super);
+  const auto to = route(stage == BulkStage::Bulk ? FlowCare::Repaired : FlowCare::Plain);
   if (!to) return shared_.drops.add(DropReason::NoPath, super.segment_count());
   if (super.segment_bytes_max() + kDataOverheadBytes > to->payload_bytes_max)
     return on_oversized(now, super, *to, out);
-  if (flow == nullptr) return on_sent(now, egress_.send(now, super, *to, {}, out));
-  dispatcher_.set_hold(*flow, placement.hold);
-  send_repaired(now, *flow, super, std::move(packet), {*to, Spread::AllPaths}, out);
+  if (flow == nullptr || stage == BulkStage::Plain)
+    return on_sent(now, egress_.send(now, super, *to, {}, out));
+  const Spread spread = stage == BulkStage::Bulk ? Spread::AllPaths : Spread::AtOnce;
+  if (spread == Spread::AllPaths) dispatcher_.set_hold(*flow, placement.hold);
+  send_repaired(now, *flow, super, std::move(packet), {*to, spread}, out);
 }
 
 void Session::send_repaired(Time now, Flow& flow, const SuperPacket& super, Packet packet,
@@ -112,7 +117,7 @@ void Session::send_repaired(Time now, Flow& flow, const SuperPacket& super, Pack
   const Marking marking = mark(flow, track, super.inner());
   const Path* pinned = route.spread == Spread::OnePath ? &route.to.path : nullptr;
   std::optional<std::uint16_t> bucket;
-  if (track == FlowTrack::Data && dispatcher_.is_active() &&
+  if (track == FlowTrack::Data && dispatcher_.is_active() && route.spread != Spread::AtOnce &&
       super.segment_bytes_max() + kDataOverheadBytes <= dispatcher_.payload_bytes_max())
     bucket = dispatcher_.bucket_of(flow, pinned);
   const std::optional<SentCount> at_once = bucket

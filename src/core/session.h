@@ -145,13 +145,16 @@ class Session {
   std::optional<SendPath> route(FlowCare care) noexcept;
   std::optional<SendPath> repair_route(Time now) noexcept;
   /// Numbered data or acknowledgements of a flow that takes all paths, or one while that works.
-  enum class Spread : std::uint8_t { AllPaths, OnePath };
+  /// AtOnce: one path, without waiting for its turn.
+  enum class Spread : std::uint8_t { AllPaths, OnePath, AtOnce };
   struct RepairedRoute {
     SendPath to;
     Spread spread{};
   };
   void send_repaired(Time now, Flow& flow, const SuperPacket& super, Packet packet,
                      const RepairedRoute& route, Outbox& out) noexcept;
+  /// UDP that nobody asked anything for and that fills its path goes as TCP's data does.
+  BulkStage bulk_stage(Time now, Flow& flow, const SuperPacket& super) noexcept;
   static FlowTrack track_of(const InnerPacket& inner) noexcept;
   /// As a packet of the same flow the other way, as far as the digest goes.
   static InnerPacket reversed(const InnerPacket& inner) noexcept;

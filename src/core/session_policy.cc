@@ -42,6 +42,12 @@ void Session::send_placed(Time now, const Placement& placement, Flow* flow,
   on_sent(now, sent);
 }
 
+BulkStage Session::bulk_stage(Time now, Flow& flow, const SuperPacket& super) noexcept {
+  const Path* usual = control_.selected(FlowCare::Plain);
+  const BulkPath path = usual == nullptr ? BulkPath{} : dispatcher_.bulk_path(*usual);
+  return flow.bulk().on_packet(now, static_cast<std::uint32_t>(super.packet().size()), path);
+}
+
 FlowExplanation Session::explain(Time now, const InnerPacket& inner, std::uint32_t bytes) const {
   FlowExplanation explanation{.peer = configured_.name, .rule = {}, .paths = {}};
   const auto& [rule, placement] = policy_.explain(digest_(inner), inner, bytes);

@@ -327,6 +327,37 @@ TEST_SUITE("sim_policy") {
     }
   }
 
+  //        /--- 20 ms, 8 Mbit/s ---
+  // branch ---- 60 ms, 8 Mbit/s -- hub   UDP of 11.5 Mbit/s, then of 2
+  TEST_CASE("UDP that fills its path for 4 s gets both, in order, and goes back in order") {
+    twice([](World& world) {
+      const LinkSettings link{.rate = {8'000'000}, .queue_bytes_max = 40'000};
+      Sites sites(world, {.accesses = {{.rtt = 20ms, .link = link}, {.rtt = 60ms, .link = link}}});
+      REQUIRE(sites.bring_up());
+      world.run_for(1s);
+      UdpFlow flow(world, sites.branch.lan(), sites.hub.lan(),
+                   {.who = talk(kBranch, kHub, 1), .interval = 720us});
+      const auto mbit_for = [&](Duration time) {
+        const std::uint64_t before = flow.report().received;
+        world.run_for(time);
+        const auto bits = static_cast<double>(flow.report().received - before) * 8 * 1028;
+        return bits / std::chrono::duration<double, std::micro>(time).count();
+      };
+      flow.start();
+      CHECK(mbit_for(3s) < 8);
+      world.run_for(3s);
+      CHECK(mbit_for(2s) > 10);
+      CHECK(sent_over(sites.branch, 1) > 500'000);
+      flow.set_interval(4ms);
+      world.run_for(7s);
+      const std::uint64_t over_slow = sent_over(sites.branch, 1);
+      CHECK(mbit_for(2s) > 1.9);
+      CHECK(sent_over(sites.branch, 1) - over_slow < 60'000);
+      CHECK(flow.report().late == 0);
+      CHECK(flow.report().damaged == 0);
+    });
+  }
+
   TEST_CASE("drop lets nothing through, and no other rule's flow suffers") {
     twice([](World& world) {
       const FlowRule drop{

@@ -34,6 +34,8 @@ class UdpFlow {
 
   void start();
   void stop() { running_ = false; }
+  /// From the packet after the next one on.
+  void set_interval(Duration interval) { settings_.interval = interval; }
   /// The gap is counted anew from now on.
   void reset_gap();
   const UdpReport& report() const noexcept { return report_; }

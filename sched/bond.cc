@@ -22,6 +22,7 @@ constexpr Duration kHoldMin = 20ms, kHoldMax = 500ms;
 constexpr Duration kDetection = 80ms;  // heartbeats: 20 ms x 4
 constexpr Duration kSuspectAfter = 10ms;
 constexpr Duration kSilence = 15ms, kSilenceLossy = 25ms;  // a report is late, or one was lost
+constexpr Duration kReportGapMax = 100ms;                  // longer: it was idle, or away
 constexpr Duration kReverseBucket = 10s;
 constexpr double kCodelShare = 0.25;
 constexpr Duration kCodelMin = 5ms;
@@ -97,6 +98,8 @@ void Bond::on_heard(Time now, std::uint8_t id, Duration age) noexcept {
     via.reverse_since = now;
   }
   via.reverse_now = std::min(via.reverse_now, age);
+  const Duration gap = now - via.heard;
+  if (gap < kReportGapMax) via.report_gap += (gap - via.report_gap) / 8;
   via.heard = now;
   Duration least = Duration::max();
   for (const Path& path : paths_)
@@ -107,7 +110,7 @@ void Bond::on_heard(Time now, std::uint8_t id, Duration age) noexcept {
 
 bool Bond::is_silent(Time now, const Path& path) const noexcept {
   const Duration patience = path.model.loss_long() > kLossFree ? kSilenceLossy : kSilence;
-  return now - path.heard > patience + 4 * path.model.spread();
+  return now - path.heard > std::max(patience, 2 * path.report_gap) + 4 * path.model.spread();
 }
 
 bool Bond::is_suspect(Time now, std::uint8_t id, Time oldest) const noexcept {
@@ -116,7 +119,8 @@ bool Bond::is_suspect(Time now, std::uint8_t id, Time oldest) const noexcept {
   const Duration margin = path.model.queue_mean() + kSuspectAfter + 4 * path.model.spread();
   const Duration due = oldest.time_since_epoch() + path.model.base();
   if (path.written > std::max(due, path.model.last_arrival()) + margin) return true;
-  return is_silent(now, path) && now - oldest > path.model.base() + path.reverse() + margin;
+  const Duration round_trip = path.model.base() + path.reverse() + path.report_gap;
+  return is_silent(now, path) && now - oldest > round_trip + margin;
 }
 
 void Bond::on_report(Time now, const BondReport& report) noexcept {

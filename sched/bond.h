@@ -131,6 +131,10 @@ class Bond {
   /// True when a path that takes packets seems to be dead: what was sent at `oldest`, and all after
   /// it, should have arrived before the newest report, or the path itself has fallen silent.
   bool is_suspect(Time now, std::uint8_t path, Time oldest) const noexcept;
+  /// Reports, of which one comes each 5 ms while data flows, have failed to come over it.
+  bool is_silent(Time now, std::uint8_t path) const noexcept {
+    return is_silent(now, paths_[path]);
+  }
   /// Our clock minus the receiver's, plus the delay of the fastest living way back.
   Duration reverse_delay() const noexcept { return reverse_; }
   /// The train that a path in the start phase should get now: the first is long, the others what
@@ -153,6 +157,7 @@ class Bond {
     Time train_at{};
     Duration written = Duration::min();  // by the newest report on it, the receiver's clock
     Time heard{};                        // when a report came over it
+    Duration report_gap = 5ms;           // between two of them, smoothed
     // The least age of a report that came over it, in buckets; the clocks' offset is in it.
     Duration reverse_now = Duration::max(), reverse_before = Duration::max();
     Time reverse_since{};

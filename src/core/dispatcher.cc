@@ -63,6 +63,7 @@ void Dispatcher::set(Time now, const Path& path, Membership wanted) noexcept {
   std::uint8_t index = index_of_[path.id().value];
   if (wanted == Membership::Out) {
     if (is_in(index)) bond_->on_path_down(now, index);
+    if (index != kNone) doubted_[index].reset();
     return;
   }
   if (!is_in(index)) {
@@ -71,7 +72,9 @@ void Dispatcher::set(Time now, const Path& path, Membership wanted) noexcept {
     bond_->on_path_up(now, index);
     reported_[index] = Duration::min();
     sent_bytes_[index] = path.counters().tx_bytes;
+    doubted_[index].reset();
   }
+  if (wanted == Membership::In && doubted_[index]) wanted = Membership::Suspended;
   const bool is_suspended = bond_->is_suspended(index);
   if (wanted == Membership::Suspended && !is_suspended) bond_->suspend(now, index);
   if (wanted == Membership::In && is_suspended) bond_->resume(now, index);
@@ -163,10 +166,11 @@ void Dispatcher::pump(Time now, Outbox& out) noexcept {
 
 /// Repairs, acknowledgements, UDP and control took their share of the paths without being asked.
 void Dispatcher::note_others(Time now) noexcept {
-  for (std::uint8_t i = 0; i < kBondPathsMax; ++i) {
+  for (std::uint8_t i = 0; bond_ != nullptr && i < kBondPathsMax; ++i) {
     const Path* path = bond_->is_up(i) ? path_at(i) : nullptr;
     if (path == nullptr) continue;
     const std::uint64_t others = path->counters().tx_bytes - sent_bytes_[i];
+    sent_bytes_[i] += others;
     if (others > 0) bond_->on_sent(now, i, static_cast<std::uint32_t>(others));
   }
 }
@@ -265,6 +269,9 @@ void Dispatcher::on_report(Time now, const Path& path, const FeedbackFrame& repo
   const auto index = index_of(path);
   if (bond_ == nullptr || !index || written_ <= reported_[*index]) return;  // a copy, or overtaken
   reported_[*index] = written_;
+  largest_[*index] = report.largest_packet_number;
+  if (doubted_[*index] && report.largest_packet_number != *doubted_[*index])
+    doubted_[*index].reset();  // update() resumes it
   FixedVector<SlotReport, kReportedSlotsMax> slots;
   for (const WireSlot& wire : slots_of(report)) (void)slots.push(clock_.slot(wire));
   const auto train = train_of(report);
@@ -282,6 +289,24 @@ RepairPolicy Dispatcher::repair_policy() const noexcept {
   const auto ranks = bond_->look_ahead().ranks();
   const bool is_ours = !ranks.empty() && bond_->model(ranks.front().path).outruns_us();
   return is_ours ? RepairPolicy::Careful : RepairPolicy::Unlimited;
+}
+
+Time Dispatcher::repair_at(Time now) const noexcept {
+  const auto plan = is_active() ? bond_->repair_path(now) : std::nullopt;
+  return plan ? plan->at : now;
+}
+
+void Dispatcher::doubt(Time now, const Path& path) noexcept {
+  const auto index = is_divided() ? index_of(path) : std::nullopt;
+  if (!index || !bond_->is_up(*index) || bond_->is_suspended(*index) ||
+      !bond_->is_suspect(now, *index, path.sent_log().oldest_sent()))
+    return;
+  for (std::uint8_t i = 0; i < kBondPathsMax; ++i) {
+    if (i == *index || !bond_->is_up(i) || bond_->is_suspended(i) || bond_->is_silent(now, i))
+      continue;
+    doubted_[*index] = largest_[*index];
+    return bond_->suspend(now, *index);
+  }
 }
 
 Path* Dispatcher::repair_path(Time now) const noexcept {

@@ -70,6 +70,20 @@ class Dispatcher {
   void on_report(Time now, const Path& path, const FeedbackFrame& report) noexcept;
   /// The path that delivers a repair first; null: not in the Bond's hands.
   Path* repair_path(Time now) const noexcept;
+  /// When it takes the next one.
+  Time repair_at(Time now) const noexcept;
+  /// Flows leave the path though it is not known to have failed if what should have arrived is not
+  /// there, or its reports fail to come, while another one's come. What it has under way is to be
+  /// sent again. That lasts until the peer has received something more on it.
+  void doubt(Time now, const Path& path) noexcept;
+  bool is_doubted(const Path& path) const noexcept {
+    const auto index = index_of(path);
+    return index && doubted_[*index].has_value();
+  }
+  /// Flows have a choice of paths.
+  bool is_divided() const noexcept { return is_active_ && count_ >= 2; }
+  /// Packets that it did not send went out on its paths; pump() notices by itself.
+  void note_others(Time now) noexcept;
   /// How long the receiver at the other end has reason to wait; the same holds for ours. Only
   /// while active.
   Duration hold_time() const noexcept { return bond_->hold_time(); }
@@ -102,7 +116,6 @@ class Dispatcher {
   void note_held(Time now, std::uint16_t bucket, const SuperPacket& super,
                  const Marking& marking) noexcept;
   void send_trains(Time now, Outbox& out) noexcept;
-  void note_others(Time now) noexcept;
   void note_sent() noexcept;
 
   Egress& egress_;
@@ -120,7 +133,9 @@ class Dispatcher {
   Duration written_{};                                          // when, of the CTRL in hand
   std::array<Duration, kBondPathsMax> reported_{};              // of the newest report
   std::array<std::uint64_t, kBondPathsMax> sent_bytes_{};       // on each, that the Bond knows of
-  std::size_t count_ = 0;                                       // paths that are in it
+  std::array<std::uint32_t, kBondPathsMax> largest_{};  // number that the peer has, by its reports
+  std::array<std::optional<std::uint32_t>, kBondPathsMax> doubted_{};  // the same when doubt began
+  std::size_t count_ = 0;                                              // paths that are in it
   bool is_active_ = false;
   Time divided_at_{};  // when there were two last
 };

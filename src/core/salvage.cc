@@ -51,12 +51,12 @@ void Salvage::find_lost(Time now, Path& path, const SendPath* route, Outbox& out
     for (const SentSegment& segment : lost_) retained_.release(segment.packet);
     return;
   }
-  Job job{.now = now, .from = path, .to = *route, .out = out};
+  Job job{.now = now, .to = *route, .out = out};
   for (const SentSegment& segment : lost_) {
-    if (is_worth_repair(now, path, segment))
-      send_again(job, segment);
-    else
+    if (!is_worth_repair(now, path, segment))
       give_up(job, segment);
+    else if (send_again(job, segment))
+      path.count_resent();
   }
 }
 
@@ -74,25 +74,46 @@ bool Salvage::is_worth_repair(Time now, const Path& path,
   return !path.is_queued() && (policy_ == RepairPolicy::Unlimited || credit_bytes_ > 0);
 }
 
-void Salvage::rescue(Time now, Path& from, const SendPath& to, Outbox& out) noexcept {
-  lost_.clear();
-  from.sent_log().take_all([this](const SentSegment& segment) {
-    if (segment.is_kept()) lost_.push_back(segment);
-  });
-  std::sort(lost_.begin(), lost_.end(), [](const SentSegment& a, const SentSegment& b) {
-    return std::tie(a.packet, a.segment) < std::tie(b.packet, b.segment);
-  });
-  Job job{.now = now, .from = from, .to = to, .out = out};
-  for (const SentSegment& segment : lost_) {
-    if (is_useful(now, segment))
-      send_again(job, segment);
-    else
-      give_up(job, segment);
-  }
-  lost_ = {};
+void Salvage::rescue(Time now, Path& from) noexcept {
+  from.sent_log().take_all([&](const SentSegment& segment) { add_rescued(now, from, segment); });
+  sort_rescued();
 }
 
-void Salvage::send_again(Job& job, const SentSegment& segment) noexcept {
+void Salvage::copy(Time now, Path& from) noexcept {
+  from.sent_log().look_at([&](SentSegment& segment) {
+    add_rescued(now, from, segment);
+    if (segment.is_kept()) segment.packet = SentSegment::kPlain;  // the copy is what is kept now
+    return true;
+  });
+  sort_rescued();
+}
+
+void Salvage::add_rescued(Time now, Path& from, const SentSegment& segment) noexcept {
+  if (!segment.is_kept()) return;
+  rescued_.push_back(segment);
+  if (is_useful(now, segment)) from.count_resent();
+}
+
+void Salvage::sort_rescued() noexcept {
+  const auto next = rescued_.begin() + static_cast<std::ptrdiff_t>(rescued_at_);
+  std::sort(next, rescued_.end(), [](const SentSegment& a, const SentSegment& b) {
+    return std::tie(a.packet, a.segment) < std::tie(b.packet, b.segment);
+  });
+}
+
+void Salvage::send_rescued(Time now, const SendPath& to, Outbox& out) noexcept {
+  const SentSegment segment = rescued_[rescued_at_++];
+  Job job{.now = now, .to = to, .out = out};
+  if (is_useful(now, segment))
+    (void)send_again(job, segment);
+  else
+    give_up(job, segment);
+  if (has_rescued()) return;
+  rescued_ = {};
+  rescued_at_ = 0;
+}
+
+bool Salvage::send_again(Job& job, const SentSegment& segment) noexcept {
   if (job.parsed != segment.packet) {
     job.parsed = segment.packet;
     job.super = SuperPacket::parse(retained_.find(segment.packet)->bytes());
@@ -101,11 +122,13 @@ void Salvage::send_again(Job& job, const SentSegment& segment) noexcept {
                         .sequence = segment.sequence,
                         .flags = copy_flags(segment),
                         .kept = segment.packet};
-  if (!egress_.send_segment(job.now, *job.super, segment.segment, job.to, marking, job.out))
-    return give_up(job, segment);
-  job.from.count_resent();
+  if (!egress_.send_segment(job.now, *job.super, segment.segment, job.to, marking, job.out)) {
+    give_up(job, segment);
+    return false;
+  }
   const std::uint64_t bytes = job.super->segment_bytes(segment.segment);
   credit_bytes_ -= std::min(credit_bytes_, bytes);
+  return true;
 }
 
 void Salvage::give_up(const Job& job, const SentSegment& segment) noexcept {

@@ -35,23 +35,30 @@ class Salvage {
                  Outbox& out) noexcept;
   /// Repairs what later packets have overtaken. Also at SentLog::next_timeout().
   void find_lost(Time now, Path& path, const SendPath* route, Outbox& out) noexcept;
-  /// `from` has failed: all that is under way there goes over `to`, in the order of the LAN.
-  void rescue(Time now, Path& from, const SendPath& to, Outbox& out) noexcept;
+  /// `from` has failed: all that is under way there is to go another way, in the order of the LAN.
+  void rescue(Time now, Path& from) noexcept;
+  /// `from` is in doubt: the same, but it stays under way there, too. Either copy may come first.
+  void copy(Time now, Path& from) noexcept;
+  bool has_rescued() const noexcept { return rescued_at_ < rescued_.size(); }
+  /// Sends the next of it over `to`, if it is still of use. Only if has_rescued().
+  void send_rescued(Time now, const SendPath& to, Outbox& out) noexcept;
 
  private:
   /// What is being sent again, and the super packet that was parsed last.
   struct Job {
     Time now;
-    Path& from;
     const SendPath& to;
     Outbox& out;
     std::uint32_t parsed = SentSegment::kNothing;
     std::optional<SuperPacket> super{};
   };
   void settle(const SentSegment& segment) noexcept;
+  void add_rescued(Time now, Path& from, const SentSegment& segment) noexcept;
+  void sort_rescued() noexcept;
   bool is_useful(Time now, const SentSegment& segment) const noexcept;
   bool is_worth_repair(Time now, const Path& path, const SentSegment& segment) const noexcept;
-  void send_again(Job& job, const SentSegment& segment) noexcept;
+  /// False: it did not fit, and was given up.
+  bool send_again(Job& job, const SentSegment& segment) noexcept;
   void give_up(const Job& job, const SentSegment& segment) noexcept;
 
   Egress& egress_;
@@ -59,7 +66,9 @@ class Salvage {
   FlowTable& flows_;
   std::uint64_t credit_bytes_ = kCreditFirst;
   RepairPolicy policy_ = RepairPolicy::Careful;
-  std::vector<SentSegment> lost_;  // of the present call
+  std::vector<SentSegment> lost_;     // of the present call
+  std::vector<SentSegment> rescued_;  // no more than the logs of the failed paths held
+  std::size_t rescued_at_ = 0;        // the next of them
 
   static constexpr std::uint64_t kCreditFirst = 64 << 10;
 };

@@ -20,12 +20,6 @@ EcnMode ecn_of(std::uint16_t features) noexcept {
   return (features & kFeatureEcn) != 0 ? EcnMode::Normal : EcnMode::Compatibility;
 }
 
-// A hole is held for a way there, a report, a way back and a repair; at least as long as a path
-// takes to fail (T_gap of scheduling 5.8).
-constexpr Duration kHoldMargin = 30ms;
-constexpr Duration kHoldDetection = 80ms;
-constexpr Duration kHoldMax = 500ms;
-
 static_assert(SequencedArrival::kOrdered == kDataOrdered && SequencedArrival::kCopy == kDataCopy &&
               SequencedArrival::kFirst == kDataFirst && SequencedArrival::kVoid == kDataVoid);
 static_assert(Resequencer::kStreamsMax == kStreamCountMax &&
@@ -163,13 +157,6 @@ std::optional<SendPath> Session::route(FlowCare care) noexcept {
   return SendPath{*path, egress_.payload_bytes_max(*path)};
 }
 
-/// Where what was lost is sent again.
-std::optional<SendPath> Session::repair_route(Time now) noexcept {
-  Path* path = dispatcher_.repair_path(now);
-  if (path == nullptr) return route(FlowCare::Repaired);
-  return SendPath{*path, egress_.payload_bytes_max(*path)};
-}
-
 std::optional<InnerArrival> Session::on_datagram(Time now, const DatagramHead& head,
                                                  MutableBytes datagram, Outbox& out) noexcept {
   const auto& [epoch, header, from, outer_class, at] = head;
@@ -266,34 +253,6 @@ void Session::send_notices(Time now, Outbox& out) noexcept {
       if (path->is_usable())
         egress_.send_control(now, {.to = path->address(), .frames = frames}, *path, out);
   }
-}
-
-void Session::salvage(Time now, Path& path, Outbox& out) noexcept {
-  if (path.sent_log().live_count() == 0) return;
-  const auto to = repair_route(now);
-  const bool is_other = to && &to->path != &path && to->path.state() == PathState::Up;
-  if (path.state() != PathState::Up && is_other) salvage_.rescue(now, path, *to, out);
-  if (path.sent_log().next_timeout() <= now)
-    salvage_.find_lost(now, path, to ? &*to : nullptr, out);
-}
-
-/// How long the resequencer waits for a packet: until it has come by the slowest path, or was asked
-/// for and sent again by the fastest (scheduling 5.8).
-void Session::update_hold() noexcept {
-  if (dispatcher_.is_active()) return resequencer_.set_hold(dispatcher_.hold_time());
-  Duration fastest = Duration::max();
-  Duration spread = Duration::zero();
-  Duration jitter = Duration::zero();
-  for (const auto& path : control_.paths()) {
-    if (!path->is_usable() || !path->rtt().has_sample()) continue;
-    fastest = std::min(fastest, path->rtt().srtt() / 2);
-    spread = std::max(spread, control_.relative_delay(*path));
-    jitter = std::max(jitter, path->received().jitter());
-  }
-  if (fastest == Duration::max()) return;
-  const Duration repair = kHoldMargin + 2 * fastest;
-  resequencer_.set_hold(std::min(
-      std::max(spread + fastest + repair + 4 * jitter, kHoldDetection + repair), kHoldMax));
 }
 
 Session::InitVerdict Session::on_init(Time now, ReceivedInit& init, const PathAddress& from,
@@ -430,6 +389,7 @@ void Session::on_timer(Time now, Duration late) noexcept {
   release_slots();
   if (has_keys_ && !keyring_.can_send(now)) lose_keys(now, Cause::KeysExpired);
   control_.on_timer(now, late);
+  watch(now);
   resequencer_.on_timer(now);
 }
 
@@ -469,6 +429,7 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
     salvage(now, *path, out);
     if (path->next_timeout() <= now) send_reports(now, *path, out);
   }
+  send_rescued(now, out);
   dispatcher_.pump(now, out);
   held_acks_.on_timer(now);
   egress_.flush(out);
@@ -476,7 +437,7 @@ void Session::finish(Time now, WallTime wall, Outbox& out) noexcept {
   const Time doubt = exchange_.is_running() ? kNever : doubt_at();
   due_ = std::min({keyring_.next_timeout(), exchange_.next_timeout(), control_.next_timeout(now),
                    policy_.next_timeout(), resequencer_.next_timeout(), dispatcher_.next_timeout(),
-                   held_acks_.next_timeout(), doubt});
+                   held_acks_.next_timeout(), rescue_at_, next_watch(), doubt});
 }
 
 void Session::close(Time now, Outbox& out) noexcept {

@@ -136,6 +136,9 @@ class Session {
   void send_reports(Time now, Path& path, Outbox& out) noexcept;
   void send_notices(Time now, Outbox& out) noexcept;
   void salvage(Time now, Path& path, Outbox& out) noexcept;
+  void send_rescued(Time now, Outbox& out) noexcept;
+  void watch(Time now) noexcept;
+  Time next_watch() const noexcept;
   void update_hold() noexcept;
   std::optional<InnerArrival> in_turn(Time now, const InnerArrival& inner,
                                       std::uint8_t outer_class) noexcept;
@@ -195,6 +198,8 @@ class Session {
   bool has_keys_ = false;
   bool is_up_ = false;
   bool heard_reports_ = false;  // since the last finish()
+  Time rescue_at_ = kNever;     // when more of what was rescued may go out
+  Time watch_at_{};             // when paths are looked at for doubts
   Time due_{};
   std::uint64_t tx_packets_ = 0, tx_bytes_ = 0, rx_packets_ = 0, rx_bytes_ = 0;
   std::uint64_t rx_probes_ = 0;  // packets of trains

@@ -24,6 +24,10 @@ AccessPlan access(Duration rtt) {
   return {.rtt = rtt, .link = {.rate = {20'000'000}, .queue_bytes_max = 60'000}};
 }
 
+AccessPlan wide_access(Duration rtt) {
+  return {.rtt = rtt, .link = {.rate = {50'000'000}, .queue_bytes_max = 200'000}};
+}
+
 /// Flows from the hub to the branch, a download.
 struct Downloads {
   Downloads(Sites& sites, std::uint16_t count, std::uint64_t bytes = kEndless) {
@@ -58,6 +62,14 @@ void cut(Sites& sites, std::size_t wan, CutKind kind) {
   if (kind != CutKind::Up) sites.branch.wan(wan).down().cut();
 }
 
+/// Packets that went out again, of all paths.
+std::uint64_t resent(const Host& host) {
+  std::uint64_t sum = 0;
+  for (const NodeStatus status = host.status(); const PathStatus& path : status.peers[0].paths)
+    sum += path.resent_packets;
+  return sum;
+}
+
 /// The longest time without progress of one flow over a cut of the WAN in use.
 struct CutResult {
   Duration gap{};
@@ -76,9 +88,8 @@ CutResult cut_once(World& world, CutKind kind, Duration offset) {
   const std::uint64_t timeouts = flow.timeouts();
   cut(sites, used, kind);
   world.run_for(1s);
-  CutResult result{flow.receivers[0].report().gap_max, flow.timeouts() - timeouts, 0};
-  for (const NodeStatus status = sites.hub.status(); const PathStatus& path : status.peers[0].paths)
-    result.resent += path.resent_packets;
+  const CutResult result{flow.receivers[0].report().gap_max, flow.timeouts() - timeouts,
+                         resent(sites.hub)};
   CHECK(selected_wan(sites.hub).value() != used);
   return result;
 }
@@ -101,6 +112,42 @@ TEST_SUITE("sim_salvage") {
       CHECK(to_ms(gaps.back()) <= 130);
       MESSAGE("cut " << static_cast<int>(kind) << ": gap median " << to_ms(gaps[gaps.size() / 2])
                      << " ms, max " << to_ms(gaps.back()) << " ms of " << gaps.size());
+    }
+  }
+
+  // hub ==== 60 ms and 20 ms, 50 Mbit/s each ==== branch   one download over both
+  TEST_CASE("what a failed path had under way does not flood the one that is left") {
+    twice([](World& world) {
+      Sites sites(world, {.accesses = {wide_access(60ms), wide_access(20ms)}});
+      REQUIRE(sites.bring_up());
+      Downloads flow(sites, 1);
+      flow.start();
+      world.run_for(4s);
+      const auto full = [&] {
+        const LinkCounters& counters = sites.branch.wan(1).down().counters();
+        return counters.packets[static_cast<std::size_t>(LinkFate::QueueFull)];
+      };
+      const std::uint64_t before = full();
+      sites.branch.wan(0).cut();
+      world.run_for(200ms);
+      CHECK(resent(sites.hub) > 200);
+      CHECK(full() == before);
+      world.run_for(2s);
+    });
+  }
+
+  TEST_CASE("TCP that has a choice leaves a silent path before that is suspect") {
+    for (int i = 0; i < 10; ++i) {
+      World world(static_cast<std::uint64_t>(300 + i));
+      Sites sites(world, {.accesses = {wide_access(20ms), wide_access(20ms)}});
+      REQUIRE(sites.bring_up());
+      Downloads flow(sites, 1);
+      flow.start();
+      world.run_for(3s + i * 3700us);
+      flow.receivers[0].reset_gap();
+      cut(sites, 0, CutKind::Down);
+      world.run_for(120ms);
+      CHECK(to_ms(flow.receivers[0].report().gap_max) <= 60);
     }
   }
 

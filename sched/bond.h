@@ -131,7 +131,7 @@ class Bond {
   /// True when a path that takes packets seems to be dead: what was sent at `oldest`, and all after
   /// it, should have arrived before the newest report, or the path itself has fallen silent.
   bool is_suspect(Time now, std::uint8_t path, Time oldest) const noexcept;
-  /// Reports, of which one comes each 5 ms while data flows, have failed to come over it.
+  /// No report has come over it for longer than they usually take.
   bool is_silent(Time now, std::uint8_t path) const noexcept {
     return is_silent(now, paths_[path]);
   }

@@ -28,10 +28,7 @@ void Session::salvage(Time now, Path& path, Outbox& out) noexcept {
   if (path.sent_log().live_count() == 0) return;
   const auto to = repair_route(now);
   const bool is_other = to && &to->path != &path && to->path.state() == PathState::Up;
-  if (path.state() != PathState::Up && is_other)
-    salvage_.rescue(now, path);
-  else if (dispatcher_.is_doubted(path) && is_other)
-    salvage_.copy(now, path);
+  if (path.state() != PathState::Up && is_other) salvage_.rescue(now, path);
   if (path.sent_log().next_timeout() <= now)
     salvage_.find_lost(now, path, to ? &*to : nullptr, out);
 }
@@ -40,8 +37,12 @@ void Session::salvage(Time now, Path& path, Outbox& out) noexcept {
 void Session::watch(Time now) noexcept {
   if (now < watch_at_) return;
   watch_at_ = now + kWatch;
-  for (const auto& path : control_.paths())
-    if (path->sent_log().live_count() > 0) dispatcher_.doubt(now, *path);
+  for (const auto& path : control_.paths()) {
+    if (path->sent_log().live_count() == 0) continue;
+    dispatcher_.doubt(now, *path);
+    if (dispatcher_.is_doubted(*path) && dispatcher_.repair_path(now) != path.get())
+      salvage_.copy(now, *path);
+  }
 }
 
 Time Session::next_watch() const noexcept {

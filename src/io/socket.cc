@@ -131,6 +131,7 @@ Result<Fd> open_wan_socket(const WanSocketSettings& settings) {
   set_buffers(fd->get(), settings.buffer_bytes);
   // Refused by kernels before 5.0: then they come singly.
   if (settings.gro) set_option(fd->get(), IPPROTO_UDP, UDP_GRO, 1);
+  // Where it is refused, what comes has come when it is read.
   set_option(fd->get(), SOL_SOCKET, SO_TIMESTAMPNS, 1);
   if (Result<void> r = bind_source(fd->get(), family, settings); !r) return r.error();
   return fd;
